@@ -1,0 +1,195 @@
+// Package activity is the contract between sensor and center: one fact seen on
+// the wire or in a log, with its time. A sensor's decoders make activities, the
+// center resolves, detects, stores and shows them, and `analyze --activities`
+// prints them as JSON by schema.json.
+//
+// An activity states facts and anomalies, never suspicion. It is immutable
+// once sealed. The package imports nothing of ours.
+package activity
+
+import (
+	"encoding/hex"
+	"fmt"
+	"net/netip"
+	"time"
+)
+
+// Time is an instant in nanoseconds since 1970-01-01 UTC. Zero means unknown.
+// In JSON it is RFC 3339 text in UTC with nanoseconds; unknown is "".
+type Time int64
+
+// Go returns t as a time.Time in UTC.
+func (t Time) Go() time.Time { return time.Unix(0, int64(t)).UTC() }
+
+// Add returns t moved by d.
+func (t Time) Add(d time.Duration) Time { return t + Time(d) }
+
+// Sub is the duration from u to t.
+func (t Time) Sub(u Time) time.Duration { return time.Duration(t - u) }
+
+// String is RFC 3339 with nanoseconds, UTC.
+func (t Time) String() string { return t.Go().Format(time.RFC3339Nano) }
+
+func (t Time) MarshalText() ([]byte, error) {
+	if t == 0 {
+		return nil, nil
+	}
+	return t.Go().AppendFormat(nil, time.RFC3339Nano), nil
+}
+
+func (t *Time) UnmarshalText(b []byte) error {
+	if len(b) == 0 {
+		*t = 0
+		return nil
+	}
+	v, err := time.Parse(time.RFC3339Nano, string(b))
+	if err != nil {
+		return fmt.Errorf("parsing time %q: %w", b, err)
+	}
+	*t = Time(v.UnixNano())
+	return nil
+}
+
+// ID identifies an activity: the first 16 bytes of a SHA-256 over the
+// canonical fields (see canonical.go). The same fact seen by two sensors at the
+// same instant has the same ID. In JSON and text it is 32 hex digits.
+type ID [16]byte
+
+func (i ID) String() string               { return hex.EncodeToString(i[:]) }
+func (i ID) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, i[:]), nil }
+func (i *ID) UnmarshalText(b []byte) error {
+	if n, err := hex.Decode(i[:], b); err != nil || n != len(i) {
+		return fmt.Errorf("parsing activity id %q: want 32 hex digits", b)
+	}
+	return nil
+}
+
+// Kind names what happened. The values are those of the activity catalogue and
+// never change or get reused: stored activities point to them.
+type Kind string
+
+const (
+	KerberosAS  Kind = "logon.kerberos.as"     // AS exchange: AS-REQ with its AS-REP, KRB-ERROR or no answer (detail: Kerberos)
+	KerberosTGS Kind = "logon.kerberos.tgs"    // TGS exchange (detail: Kerberos)
+	KerberosAP  Kind = "logon.kerberos.ap"     // a service ticket presented to a server (detail: Auth)
+	NTLMLogon   Kind = "logon.ntlm"            // NTLM CHALLENGE and AUTHENTICATE with the carrier's verdict (detail: Auth)
+	LDAPSimple  Kind = "logon.ldap.simple"     // LDAP simple bind and its answer (detail: LDAPBind)
+	LDAPSASL    Kind = "logon.ldap.sasl"       // LDAP SASL bind by a mechanism that is neither Kerberos nor NTLM (detail: LDAPBind)
+	LDAPQuery   Kind = "query.ldap"            // LDAP or CLDAP search and its result (detail: LDAPSearch)
+	DNSQuery    Kind = "query.dns"             // DNS question and its answer (detail: DNS)
+	DNSUpdate   Kind = "dns.update"            // DNS dynamic update and its answer (detail: DNS)
+	Replication Kind = "directory.replication" // DRSUAPI call and its answer (detail: DRS)
+)
+
+// Kinds lists every kind with its one-line meaning, in catalogue order.
+var Kinds = []struct {
+	Kind    Kind
+	Meaning string
+}{
+	{KerberosAS, "Kerberos AS exchange"},
+	{KerberosTGS, "Kerberos TGS exchange"},
+	{KerberosAP, "Kerberos ticket presented to a server"},
+	{NTLMLogon, "NTLM logon"},
+	{LDAPSimple, "LDAP simple bind"},
+	{LDAPSASL, "LDAP SASL bind (neither Kerberos nor NTLM)"},
+	{LDAPQuery, "LDAP search"},
+	{DNSQuery, "DNS query"},
+	{DNSUpdate, "DNS dynamic update"},
+	{Replication, "Directory replication call"},
+}
+
+// Outcome is what became of the act.
+type Outcome string
+
+const (
+	Success Outcome = "success" // the server granted or answered it
+	Failure Outcome = "failure" // the server refused it; Activity.Error says why
+	Attempt Outcome = "attempt" // no answer was seen
+)
+
+// Protocol is the application protocol that carried the fact.
+type Protocol string
+
+const (
+	ProtoKerberos Protocol = "Kerberos"
+	ProtoLDAP     Protocol = "LDAP"
+	ProtoCLDAP    Protocol = "CLDAP"
+	ProtoDNS      Protocol = "DNS"
+	ProtoDRSR     Protocol = "DRSR" // MS-DRSR over DCE/RPC
+)
+
+// Transport below the protocol.
+type Transport string
+
+const (
+	TCP Transport = "tcp"
+	UDP Transport = "udp"
+)
+
+// Endpoint is one side of an activity as the source saw it. Host is a name
+// stated by the protocol itself (a resolved name is the center's business).
+type Endpoint struct {
+	Addr netip.Addr `json:"addr"`
+	Port uint16     `json:"port,omitempty"`
+	Host string     `json:"host,omitempty"`
+}
+
+// Account is who acted, as named on the wire, unfolded. Invalid UTF-8 or UTF-16
+// stands as U+FFFD in Name and its bytes are kept in Raw.
+type Account struct {
+	Name   string `json:"name,omitempty"`   // cname, user name, bind DN
+	Domain string `json:"domain,omitempty"` // realm, NetBIOS or DNS domain; empty when the protocol names none
+	SID    string `json:"sid,omitempty"`    // S-1-… when the source states it
+	Raw    []byte `json:"raw,omitempty"`    // original bytes of Name, only when they were not valid text
+}
+
+// Zero tells that no account was named.
+func (a Account) Zero() bool { return a.Name == "" && a.SID == "" && len(a.Raw) == 0 }
+
+// Origin says where analyze found the fact: the file and the 1-based number of
+// the packet or record that completed it. It is not part of the ID.
+type Origin struct {
+	File  string `json:"file"`
+	Frame int64  `json:"frame,omitempty"`
+}
+
+// Activity is one fact. Exactly one of the detail pointers is set, by Kind.
+type Activity struct {
+	ID        ID        `json:"id"`
+	Time      Time      `json:"time"`                // of the packet or record that completed the fact: the answer, or the moment no answer was given up on
+	Requested Time      `json:"requested,omitempty"` // of the request; 0 when it was not seen
+	Kind      Kind      `json:"kind"`
+	Protocol  Protocol  `json:"protocol"`
+	Transport Transport `json:"transport,omitempty"`
+	Source    Endpoint  `json:"source"` // who asked
+	Target    Endpoint  `json:"target"` // who was asked
+	Account   Account   `json:"account,omitzero"`
+	Outcome   Outcome   `json:"outcome"`
+	Error     string    `json:"error,omitempty"`     // the protocol's own name of the refusal: KDC_ERR_PREAUTH_FAILED, invalidCredentials, REFUSED
+	Anomalies []string  `json:"anomalies,omitempty"` // malformed or unusual parts, from the decoders' closed lists
+	Origin    *Origin   `json:"origin,omitempty"`
+
+	Kerberos   *Kerberos   `json:"kerberos,omitempty"`
+	Auth       *Auth       `json:"auth,omitempty"`
+	LDAPBind   *LDAPBind   `json:"ldapBind,omitempty"`
+	LDAPSearch *LDAPSearch `json:"ldapSearch,omitempty"`
+	DNS        *DNS        `json:"dns,omitempty"`
+	DRS        *DRS        `json:"drs,omitempty"`
+}
+
+// MaxText caps every string taken from the wire, in bytes, so that one hostile
+// message cannot fill a batch. AD's longest attribute values of interest (DNs,
+// filters) stay below it in practice; a cut value ends in "…".
+const MaxText = 4096
+
+// Cut shortens s to MaxText bytes at a rune boundary.
+func Cut(s string) string {
+	if len(s) <= MaxText {
+		return s
+	}
+	n := MaxText - len("…")
+	for n > 0 && s[n]&0xC0 == 0x80 {
+		n--
+	}
+	return s[:n] + "…"
+}

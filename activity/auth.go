@@ -1,0 +1,53 @@
+package activity
+
+// Mechanism of an authentication inside another protocol.
+type Mechanism string
+
+const (
+	MechKerberos Mechanism = "Kerberos"
+	MechNTLM     Mechanism = "NTLM"
+	MechNetlogon Mechanism = "Netlogon" // the secure channel of MS-NRPC
+)
+
+// Auth is the detail of a GSS-API, SPNEGO, raw NTLMSSP or Netlogon
+// authentication that rode in LDAP or DCE/RPC, and of every later fact on that
+// connection which it stands for.
+type Auth struct {
+	Mechanism  Mechanism `json:"mechanism,omitempty"`  // empty: none was readable
+	Protection string    `json:"protection,omitempty"` // "integrity" or "privacy" where the carrier or the tokens state it; "" none or unknown
+	Ticket     *Ticket   `json:"ticket,omitempty"`     // of the AP-REQ
+	NTLM       *NTLM     `json:"ntlm,omitempty"`
+}
+
+// NTLM is what the three messages of MS-NLMP §2.2.1 say.
+type NTLM struct {
+	User        string `json:"user,omitempty"`
+	Domain      string `json:"domain,omitempty"`
+	Workstation string `json:"workstation,omitempty"`
+	Version     int    `json:"version,omitempty"` // 1 or 2, by the length of the NT response; 0 unknown or anonymous
+	Flags       uint32 `json:"flags,omitempty"`   // NegotiateFlags of AUTHENTICATE
+	MIC         bool   `json:"mic,omitempty"`     // AUTHENTICATE carries a message integrity code that is not zero
+	Anonymous   bool   `json:"anonymous,omitempty"`
+	ServerName  string `json:"serverName,omitempty"`   // MsvAvNbComputerName of CHALLENGE
+	ServerDNS   string `json:"serverDns,omitempty"`    // MsvAvDnsComputerName
+	ServerDom   string `json:"serverDomain,omitempty"` // MsvAvNbDomainName
+	Challenge   bool   `json:"challenge,omitempty"`    // CHALLENGE was seen
+	Raw         []byte `json:"raw,omitempty"`          // original bytes of User, only when they were not valid text
+}
+
+func (a *Auth) canon(c *canonical) {
+	if a == nil {
+		c.text("")
+		return
+	}
+	c.text(string(a.Mechanism))
+	c.text(a.Protection)
+	a.Ticket.canon(c)
+	if n := a.NTLM; n != nil {
+		c.text(n.User)
+		c.text(n.Domain)
+		c.text(n.Workstation)
+		c.int(int64(n.Version))
+		c.int(int64(n.Flags))
+	}
+}

@@ -1,0 +1,41 @@
+package activity
+
+// DRS is the detail of a call on the directory replication interface (MS-DRSR
+// §4.1). Opnum and sizes stay readable when the stub is sealed.
+type DRS struct {
+	Opnum        uint16 `json:"opnum"`
+	Operation    string `json:"operation,omitempty"`     // IDL_DRSGetNCChanges, …; "" for an opnum the specification does not define
+	CallID       uint32 `json:"callId"`                  //
+	Context      string `json:"namingContext,omitempty"` // DN asked for, where the stub is readable
+	Sealed       bool   `json:"sealed,omitempty"`        // packet privacy: the stub was not readable
+	BindSeen     bool   `json:"bindSeen"`                // false: picked up mid-connection and the interface inferred from what else the connection showed
+	Fault        uint32 `json:"fault,omitempty"`         // nca or Win32 status of a fault PDU
+	RequestSize  int    `json:"requestSize,omitempty"`   // stub bytes of the request
+	ResponseSize int    `json:"responseSize,omitempty"`  // stub bytes of the response, all fragments
+	Auth         *Auth  `json:"auth,omitempty"`          // who the connection is authenticated as
+}
+
+// DRSUAPI operations that rules look at (MS-DRSR §4.1).
+const (
+	DRSBind          uint16 = 0
+	DRSUnbind        uint16 = 1
+	DRSReplicaSync   uint16 = 2
+	DRSGetNCChanges  uint16 = 3
+	DRSUpdateRefs    uint16 = 4
+	DRSReplicaAdd    uint16 = 5
+	DRSReplicaDel    uint16 = 6
+	DRSCrackNames    uint16 = 12
+	DRSDCInfo        uint16 = 16
+	DRSAddEntry      uint16 = 17
+	DRSAddSIDHistory uint16 = 20
+)
+
+func (d *DRS) canon(c *canonical) {
+	c.int(int64(d.Opnum))
+	c.int(int64(d.CallID))
+	c.text(d.Context)
+	c.int(int64(d.Fault))
+	c.int(int64(d.RequestSize))
+	c.int(int64(d.ResponseSize))
+	d.Auth.canon(c)
+}

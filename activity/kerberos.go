@@ -1,0 +1,128 @@
+package activity
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+)
+
+// TicketID identifies a ticket wherever it is seen: the first 16 bytes of the
+// SHA-256 of Ticket.enc-part.cipher (RFC 4120 §5.3). The cipher itself is never
+// kept. Zero means no ticket.
+type TicketID [16]byte
+
+// NewTicketID hashes the cipher of a ticket's enc-part.
+func NewTicketID(cipher []byte) TicketID {
+	h := sha256.Sum256(cipher)
+	return TicketID(h[:16])
+}
+
+func (t TicketID) String() string               { return hex.EncodeToString(t[:]) }
+func (t TicketID) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, t[:]), nil }
+func (t *TicketID) UnmarshalText(b []byte) error {
+	if n, err := hex.Decode(t[:], b); err != nil || n != len(t) {
+		return fmt.Errorf("parsing ticket id %q: want 32 hex digits", b)
+	}
+	return nil
+}
+
+// Ticket is the readable outside of a Kerberos ticket.
+type Ticket struct {
+	ID      TicketID `json:"id"`
+	Realm   string   `json:"realm,omitempty"`
+	Service string   `json:"service,omitempty"` // sname, components joined by "/"
+	EType   int32    `json:"etype,omitempty"`   // of enc-part: 17 AES128, 18 AES256, 23 RC4, …
+	KVNO    uint32   `json:"kvno,omitempty"`    // key version; 0 when absent
+}
+
+func (t *Ticket) canon(c *canonical) {
+	if t == nil {
+		c.bytes(nil)
+		return
+	}
+	c.bytes(t.ID[:])
+	c.text(t.Realm)
+	c.text(t.Service)
+	c.int(int64(t.EType))
+	c.int(int64(t.KVNO))
+}
+
+// Kerberos is the detail of an AS or TGS exchange (RFC 4120 §5.4, §5.9). The
+// client (cname, crealm) is Activity.Account; for a TGS exchange it comes from
+// the TGS-REP, since the request does not show it.
+type Kerberos struct {
+	ClientType    int32   `json:"clientType,omitempty"`    // name-type of cname
+	Realm         string  `json:"realm,omitempty"`         // realm of the request, or of the error
+	Service       string  `json:"service,omitempty"`       // sname asked for, components joined by "/"
+	ServiceType   int32   `json:"serviceType,omitempty"`   // name-type of sname
+	Options       uint32  `json:"options,omitempty"`       // KDCOptions, bit 0 is the highest
+	ETypes        []int32 `json:"etypes,omitempty"`        // asked for, in the client's order
+	PAData        []int32 `json:"paData,omitempty"`        // padata types of the request, in order
+	PreAuthEType  int32   `json:"preAuthEType,omitempty"`  // etype of PA-ENC-TIMESTAMP; 0 without one
+	PACRequest    *bool   `json:"pacRequest,omitempty"`    // PA-PAC-REQUEST include-pac; nil when absent
+	Addresses     int     `json:"addresses,omitempty"`     // how many HostAddresses the request lists
+	Till          Time    `json:"till,omitempty"`          // requested end; 0 when none, or outside 1678–2262
+	Renew         Time    `json:"renew,omitempty"`         // requested renew-till
+	Nonce         uint32  `json:"nonce,omitempty"`         //
+	EncAuthData   bool    `json:"encAuthData,omitempty"`   // enc-authorization-data present
+	ErrorCode     int32   `json:"errorCode,omitempty"`     // of KRB-ERROR; 0 when answered by a ticket or not at all
+	OfferedETypes []int32 `json:"offeredETypes,omitempty"` // PA-ETYPE-INFO(2) of the error or the reply
+	ReplyEType    int32   `json:"replyEType,omitempty"`    // of the reply's enc-part, which the client's key opens
+	Issued        *Ticket `json:"issued,omitempty"`        // ticket in the reply
+	Presented     *Ticket `json:"presented,omitempty"`     // ticket in PA-TGS-REQ
+	RequestSeen   bool    `json:"requestSeen"`             // false: only the reply was captured
+}
+
+// Kerberos pre-authentication data types that rules look at (RFC 4120 §7.5.2, RFC 6113, RFC 4556, MS-KILE).
+const (
+	PATGSReq       = 1
+	PAEncTimestamp = 2
+	PAETypeInfo    = 11
+	PAPKASReqOld   = 14
+	PAPKASReq      = 16
+	PAETypeInfo2   = 19
+	PAPACRequest   = 128
+	PAForUser      = 129
+	PAFXFast       = 136
+	PAEncChallenge = 138
+)
+
+// KRB-ERROR codes that rules look at (RFC 4120 §7.5.9).
+const (
+	KRBPrincipalUnknown int32 = 6
+	KRBETypeNoSupp      int32 = 14
+	KRBClientRevoked    int32 = 18
+	KRBKeyExpired       int32 = 23
+	KRBPreAuthFailed    int32 = 24
+	KRBPreAuthRequired  int32 = 25
+	KRBResponseTooBig   int32 = 52
+	KRBWrongRealm       int32 = 68
+)
+
+// HasPA tells whether the request carried padata of type t.
+func (k *Kerberos) HasPA(t int32) bool {
+	for _, p := range k.PAData {
+		if p == t {
+			return true
+		}
+	}
+	return false
+}
+
+func (k *Kerberos) canon(c *canonical) {
+	c.int(int64(k.ClientType))
+	c.text(k.Realm)
+	c.text(k.Service)
+	c.int(int64(k.ServiceType))
+	c.int(int64(k.Options))
+	c.ints(k.ETypes)
+	c.ints(k.PAData)
+	c.int(int64(k.PreAuthEType))
+	c.int(int64(k.Till))
+	c.int(int64(k.Renew))
+	c.int(int64(k.Nonce))
+	c.int(int64(k.ErrorCode))
+	c.int(int64(k.ReplyEType))
+	k.Issued.canon(c)
+	k.Presented.canon(c)
+}

@@ -1,0 +1,2 @@
+// Package decodetest runs decoders over captures for their golden tests.
+package decodetest

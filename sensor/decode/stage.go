@@ -1,0 +1,136 @@
+package decode
+
+import (
+	"fmt"
+
+	"github.com/verderer/verderer/activity"
+	"github.com/verderer/verderer/counter"
+	"github.com/verderer/verderer/sensor/capture"
+	"github.com/verderer/verderer/sensor/flow"
+)
+
+// maxPool caps the closed decoders kept for reuse, per protocol: about the
+// number of conversations that open and close within a second on a busy
+// domain controller.
+const maxPool = 1024
+
+// Stage routes conversations to decoders (it is flow's Router) and collects
+// their activities. It belongs to one goroutine.
+type Stage struct {
+	Counters *counter.Set
+
+	emit    func(*activity.Activity)
+	emitted *counter.Counter
+	inner   map[string]Inner
+	tcp     map[uint16]*pool
+	udp     map[uint16]*pool
+	signed  []*pool
+
+	file    string
+	frame   int64
+	siteKey []byte
+	tagDay  activity.Time
+	tagKey  []byte
+}
+
+type pool struct {
+	Protocol
+	free []*handler
+}
+
+// handler is a pooled decoder with the context it was reset with.
+type handler struct {
+	Decoder
+	context Context
+	pool    *pool
+}
+
+// NewStage makes the stage for the given decoders. emit gets every activity,
+// sealed, in the order the packets completed them. siteKey keys password tags;
+// it must be secret wherever tags leave the machine.
+func NewStage(protocols []Protocol, inner []Inner, siteKey []byte, counters *counter.Set, emit func(*activity.Activity)) (*Stage, error) {
+	s := &Stage{
+		Counters: counters,
+		emit:     emit,
+		emitted:  counters.Of("decode", "activities"),
+		inner:    make(map[string]Inner),
+		tcp:      make(map[uint16]*pool),
+		udp:      make(map[uint16]*pool),
+		siteKey:  siteKey,
+	}
+	for _, in := range inner {
+		s.inner[in.Name] = in
+	}
+	for _, p := range protocols {
+		pl := &pool{Protocol: p}
+		for _, at := range []struct {
+			ports []uint16
+			m     map[uint16]*pool
+		}{{p.TCP, s.tcp}, {p.UDP, s.udp}} {
+			for _, port := range at.ports {
+				if other := at.m[port]; other != nil {
+					return nil, fmt.Errorf("registering decoder %s: port %d is taken by %s", p.Name, port, other.Name)
+				}
+				at.m[port] = pl
+			}
+		}
+		if p.Signature != nil {
+			s.signed = append(s.signed, pl)
+		}
+	}
+	return s, nil
+}
+
+// At notes the packet that is about to be processed, for Activity.Origin.
+func (s *Stage) At(c *capture.Chunk) { s.file, s.frame = c.File, c.Frame }
+
+// Port implements flow.Router.
+func (s *Stage) Port(t activity.Transport, port uint16) bool {
+	return s.ports(t)[port] != nil
+}
+
+func (s *Stage) ports(t activity.Transport) map[uint16]*pool {
+	if t == activity.UDP {
+		return s.udp
+	}
+	return s.tcp
+}
+
+// Signature implements flow.Router.
+func (s *Stage) Signature(payload []byte) (bool, flow.Dir) {
+	for _, p := range s.signed {
+		if ok, dir := p.Protocol.Signature(payload); ok {
+			return true, dir
+		}
+	}
+	return false, 0
+}
+
+// Open implements flow.Router. A conversation on no registered port was
+// followed for its signature.
+func (s *Stage) Open(c *flow.Conn) flow.Handler {
+	p := s.ports(c.Transport)[c.Server.Port()]
+	if p == nil {
+		if c.Transport != activity.TCP || len(s.signed) == 0 {
+			return nil
+		}
+		p = s.signed[0]
+	}
+	var h *handler
+	if n := len(p.free); n > 0 {
+		h, p.free = p.free[n-1], p.free[:n-1]
+	} else {
+		h = &handler{Decoder: p.New(), pool: p}
+	}
+	h.context = Context{Conn: c, stage: s, proto: p.Name}
+	h.Reset(&h.context)
+	return h
+}
+
+// Close ends the conversation and keeps the decoder for the next one.
+func (h *handler) Close(now activity.Time) {
+	h.Decoder.Close(now)
+	if len(h.pool.free) < maxPool {
+		h.pool.free = append(h.pool.free, h)
+	}
+}

@@ -1,0 +1,56 @@
+// Package flow is the second stage: it takes the link, IP and transport headers
+// off captured packets, joins IP fragments and TCP segments, and feeds each
+// conversation to a Handler in order, with gaps named.
+//
+// Everything is bounded: see Config. Time is packet time.
+package flow
+
+import (
+	"net/netip"
+
+	"github.com/verderer/verderer/activity"
+)
+
+// Dir is the direction of bytes within a conversation.
+type Dir uint8
+
+const (
+	ToServer Dir = 0
+	ToClient Dir = 1
+)
+
+// Conn names a conversation. It stays valid for the life of the Handler.
+type Conn struct {
+	Client, Server netip.AddrPort // IPv4 is never given as ::ffff:a.b.c.d; zones are dropped
+	Transport      activity.Transport
+	MidStream      bool // TCP picked up without its SYN: the beginning is unknown
+}
+
+// Handler consumes one conversation.
+//
+// Feed gets bytes in order; for UDP one whole datagram a call. A Feed begins at
+// a TCP segment's payload (a decoder that lost its place may look for a message
+// start there). data is valid only during the call. Gap says that n bytes of a
+// TCP direction will never come (n is 0 when their number is unknown). After
+// Close nothing follows. now is packet time and never decreases within a
+// conversation unless the capture itself goes back in time.
+type Handler interface {
+	Feed(dir Dir, data []byte, now activity.Time)
+	Gap(dir Dir, n int, now activity.Time)
+	Close(now activity.Time)
+}
+
+// Router decides what to do with conversations. Its methods must not allocate
+// for traffic they decline: they are called for every packet that belongs to
+// no followed conversation.
+type Router interface {
+	// Port tells whether conversations with this server port are followed from
+	// their first packet on.
+	Port(t activity.Transport, port uint16) bool
+	// Signature looks at the first payload of a TCP segment between two ports
+	// neither of which is followed and both ≥ 1024 (RPC endpoints are dynamic),
+	// and tells whether to follow the conversation, and which way it goes.
+	Signature(payload []byte) (follow bool, dir Dir)
+	// Open starts a followed conversation. Nil declines it for good.
+	Open(c *Conn) Handler
+}
