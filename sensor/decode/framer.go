@@ -14,7 +14,8 @@ type Framer struct {
 	// them, up to MaxHeader); or −1 when this is no message start.
 	Header func(b []byte) int
 	// Max caps the bytes kept of one message. Of a longer one the first Max
-	// bytes are handed over with truncated set, and the rest is skipped.
+	// bytes are handed over with truncated set, and the rest is skipped. Header
+	// may set it for the message it looks at, to no less than MaxHeader.
 	Max int
 
 	buf  []byte // the begun message, at most Max bytes
