@@ -125,6 +125,16 @@ func (f *Framer) lose() {
 	f.lost = true
 }
 
+// Begun returns what is kept so far of the message that has begun, at most Max
+// bytes of it, nil when none has. A decoder that can use part of a message looks
+// here before Gap forgets it. Valid until the next Feed or Reset.
+func (f *Framer) Begun() []byte {
+	if len(f.buf) == 0 {
+		return nil
+	}
+	return f.buf
+}
+
 // Gap notes n lost bytes. A gap inside bytes that would be skipped anyway, the
 // part of a message beyond Max, costs nothing; any other loses the begun
 // message and the place. n = 0 (unknown) always does.
