@@ -37,6 +37,11 @@ func (f *Framer) Reset(midStream bool) {
 	f.lost = midStream
 }
 
+// Idle tells that f is in step and between two messages: the next byte begins
+// one. A decoder whose protocol may change there (STARTTLS, a security layer)
+// asks before it looks at that byte.
+func (f *Framer) Idle() bool { return !f.lost && f.want == 0 && len(f.buf) == 0 }
+
 // Lost tells that f is out of step and drops bytes until it finds a message.
 func (f *Framer) Lost() bool { return f.lost }
 
