@@ -14,7 +14,8 @@ type Framer struct {
 	// them, up to MaxHeader); or −1 when this is no message start.
 	Header func(b []byte) int
 	// Max caps the bytes kept of one message. Of a longer one the first Max
-	// bytes are handed over with truncated set, and the rest is skipped.
+	// bytes are handed over with truncated set, and the rest is skipped. Header
+	// may set it for the message it looks at, to no less than MaxHeader.
 	Max int
 
 	buf  []byte // the begun message, at most Max bytes
@@ -128,6 +129,16 @@ func (f *Framer) lose() {
 	f.buf = f.buf[:0]
 	f.want, f.seen = 0, 0
 	f.lost = true
+}
+
+// Begun returns what is kept so far of the message that has begun, at most Max
+// bytes of it, nil when none has. A decoder that can use part of a message looks
+// here before Gap forgets it. Valid until the next Feed or Reset.
+func (f *Framer) Begun() []byte {
+	if len(f.buf) == 0 {
+		return nil
+	}
+	return f.buf
 }
 
 // Gap notes n lost bytes. A gap inside bytes that would be skipped anyway, the
