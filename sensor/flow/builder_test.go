@@ -150,9 +150,12 @@ func (r *recorder) Close(activity.Time)                   { r.note("close") }
 func (tr *trace) wait(d time.Duration) { tr.now = tr.now.Add(d) }
 
 // frame sends an Ethernet frame, a millisecond after the one before.
-func (tr *trace) frame(b []byte) {
+func (tr *trace) frame(b []byte) { tr.wire(b, len(b)) }
+
+// wire sends what a snap length left of a frame.
+func (tr *trace) wire(b []byte, wire int) {
 	tr.wait(time.Millisecond)
-	tr.table.Packet(&capture.Chunk{Time: tr.now, Link: capture.LinkEthernet, Data: b, Wire: len(b)})
+	tr.table.Packet(&capture.Chunk{Time: tr.now, Link: capture.LinkEthernet, Data: b, Wire: wire})
 }
 
 func (tr *trace) send(segs ...seg) {

@@ -246,19 +246,15 @@ func (t *Table) deliver(c *conn, dir Dir, s *segment, now activity.Time) {
 	}
 }
 
-// drain feeds what is no longer early, one segment a call.
+// drain feeds what is no longer early, one segment a call. No page ever begins
+// before the next byte: whatever overlaps is cut when it is inserted.
 func (t *Table) drain(c *conn, dir Dir, now activity.Time) {
 	h := &c.half[dir]
 	o := h.hole
 	ch, pool, b := &o.chain, &t.pages, &t.held.budget
 	from := h.next
-	for p := ch.head; p != nil && int32(h.next-p.seq) >= 0; p = ch.head {
-		known := int(h.next - p.seq)
-		if known >= int(p.n) {
-			ch.pop(pool, b)
-			continue
-		}
-		data := p.data[known:p.n]
+	for p := ch.head; p != nil && p.seq == h.next; p = ch.head {
+		data := p.data[:p.n]
 		if p.more {
 			t.segment = append(t.segment[:0], data...)
 			for p.more {

@@ -161,7 +161,7 @@ func (t *Table) belongs(c *conn, dir Dir, s *segment) bool {
 			return false
 		}
 		// With TCP Fast Open a SYN-ACK acknowledges data too (RFC 7413 §4.1.2).
-		if peer := &c.half[ToServer]; peer.started && s.ack-peer.start > 1<<16 {
+		if peer := &c.half[ToServer]; peer.started && s.ack-peer.start > peer.next-peer.start {
 			return false
 		}
 		return !h.started || h.start == s.seq+1 || h.next == h.start && !c.over
