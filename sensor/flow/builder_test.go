@@ -144,8 +144,13 @@ func arrow(d Dir) string {
 }
 
 func (r *recorder) Feed(d Dir, b []byte, _ activity.Time) { r.note("%s %s", arrow(d), b) }
-func (r *recorder) Gap(d Dir, n int, _ activity.Time)     { r.note("%s gap %d", arrow(d), n) }
-func (r *recorder) Close(activity.Time)                   { r.note("close") }
+func (r *recorder) Gap(d Dir, n int, _ activity.Time) {
+	if n < 0 {
+		r.tr.t.Errorf("a gap of %d", n)
+	}
+	r.note("%s gap %d", arrow(d), n)
+}
+func (r *recorder) Close(activity.Time) { r.note("close") }
 
 func (tr *trace) wait(d time.Duration) { tr.now = tr.now.Add(d) }
 
