@@ -152,7 +152,7 @@ func TestFragmentCutBySnapLength(t *testing.T) {
 	tr := newTrace(t, Config{})
 	f := ether(fragmentOf(1, 8, true, long(80)))
 	tr.wire(f[:len(f)-1], len(f))
-	tr.count("packets dropped: headers cut by the snap length", 1)
+	tr.count("fragments dropped: cut by the snap length", 1)
 	checkEmpty(t, tr.table)
 }
 

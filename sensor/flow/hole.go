@@ -143,19 +143,21 @@ func (t *Table) acknowledge(c *conn, dir Dir, s *segment, now activity.Time) {
 // checkHoles gives up the holes that are due, of connections that fell silent.
 func (t *Table) checkHoles(now activity.Time) {
 	for o := t.held.head; o != nil; {
-		next := o.next // expire removes o, or moves it to the end
-		if c := o.conn; t.clock >= o.deadline {
-			t.expire(o, now)
-			t.closeIfDone(c, now)
-		}
+		c, next := o.conn, o.next // o may be removed, or moved to the end
+		t.expireDue(o, now)
+		t.closeIfDone(c, now)
 		o = next
 	}
 }
 
-// expire decides about a hole that is due. While the receiver visibly waits for
-// the same bytes as we do, nothing behind them was delivered: such segments
-// may be forged to make us skip what is real, and are dropped in the end.
-func (t *Table) expire(o *hole, now activity.Time) {
+// expireDue decides about a hole whose time has come. While the receiver
+// visibly waits for the same bytes as we do, nothing behind them was delivered:
+// such segments may be forged to make us skip what is real, and are dropped in
+// the end.
+func (t *Table) expireDue(o *hole, now activity.Time) {
+	if o == nil || t.clock < o.deadline {
+		return
+	}
 	h := &o.conn.half[o.dir]
 	switch {
 	case !o.waiting || h.covered():

@@ -225,7 +225,7 @@ func checkBooks(t *testing.T, table *Table) {
 	t.Helper()
 	n := &table.n
 	outcomes := n.notIP.Value() + n.malformed.Value() + n.otherTransport.Value() + n.notFollowed.Value() +
-		n.followed.Value() + n.fragmentsKept.Value() - n.datagramsJoined.Value()
+		n.followed.Value() + n.fragments.Value() - n.datagramsJoined.Value()
 	if outcomes != n.packets.Value() {
 		t.Errorf("%d packets, %d outcomes", n.packets.Value(), outcomes)
 	}

@@ -59,6 +59,10 @@ func TestBeginnings(t *testing.T) {
 			[]seg{c2s(1000, 0, flagSYN, ""), s2c(5000, 1001, flagSYN|flagACK, ""), s2c(6000, 1001, flagSYN|flagACK, ""), s2c(6001, 1001, flagACK, "answer")},
 			[]string{opened, "50000 < answer"},
 		},
+		"SYN-ACK sent anew, bytes held": {
+			[]seg{c2s(1000, 0, flagSYN, ""), s2c(5000, 1001, flagSYN|flagACK, ""), s2c(5003, 1001, flagACK, "old"), s2c(6000, 1001, flagSYN|flagACK, ""), s2c(6001, 1001, flagACK, "answer")},
+			[]string{opened, "50000 < answer"},
+		},
 		"mid-stream": {
 			[]seg{c2s(1001, 5001, flagACK, ""), c2s(1001, 5001, flagACK, "ask"), s2c(5001, 1004, flagACK, "answer")},
 			[]string{opened + " mid-stream", "50000 > ask", "50000 < answer"},
@@ -140,6 +144,12 @@ func TestDeclinedIsDeclinedForGood(t *testing.T) {
 		t.Errorf("asked %d times", asked)
 	}
 	tr.count("conversations declined by the decoders", 1)
+	tr.send(c2s(7, 1, flagFIN|flagACK, ""), c2s(9000, 0, flagSYN, ""), c2s(9001, 1, flagACK, "new"))
+	if asked != 2 {
+		t.Errorf("asked %d times after the ports were used again", asked)
+	}
+	tr.table.Flush(tr.now)
+	checkEmpty(t, tr.table)
 }
 
 func TestEndings(t *testing.T) {
