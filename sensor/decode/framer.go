@@ -14,7 +14,8 @@ type Framer struct {
 	// them, up to MaxHeader); or −1 when this is no message start.
 	Header func(b []byte) int
 	// Max caps the bytes kept of one message. Of a longer one the first Max
-	// bytes are handed over with truncated set, and the rest is skipped.
+	// bytes are handed over with truncated set, and the rest is skipped. Header
+	// may set it for the message it looks at, to no less than MaxHeader.
 	Max int
 
 	buf  []byte // the begun message, at most Max bytes
@@ -36,6 +37,11 @@ func (f *Framer) Reset(midStream bool) {
 	f.want, f.seen = 0, 0
 	f.lost = midStream
 }
+
+// Idle tells that f is in step and between two messages: the next byte begins
+// one. A decoder whose protocol may change there (STARTTLS, a security layer)
+// asks before it looks at that byte.
+func (f *Framer) Idle() bool { return !f.lost && f.want == 0 && len(f.buf) == 0 }
 
 // Lost tells that f is out of step and drops bytes until it finds a message.
 func (f *Framer) Lost() bool { return f.lost }
