@@ -4,7 +4,8 @@ package kerberos
 type anomalies uint32
 
 // The closed list. Each says the clause broken and how it comes about
-// harmlessly; the text in anomalyNames is what an activity shows.
+// harmlessly. An activity shows the names in anomalyNames; what carries an
+// AP-REQ token shows them with "kerberos-" before them.
 const (
 	// longLength: a length in more octets than it needs. RFC 4120 §5.1 asks for
 	// DER, whose lengths are the shortest (X.690 §10.1). Harmless: encoders that
@@ -89,7 +90,7 @@ var anomalyNames = [...]string{
 	"short-flags",
 	"no-ticket-presented",
 	"cname-in-tgs-req",
-	"name-not-utf8",
+	"text-not-utf8",
 	"list-cut",
 	"message-cut",
 }

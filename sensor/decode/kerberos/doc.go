@@ -31,8 +31,8 @@
 // a TGS exchange is in the TGS-REP only.
 //
 // The inner decoder "kerberos" takes the ticket from an AP-REQ token (RFC 4121
-// §4.1, RFC 4120 §5.5.1), with or without the two-byte token id, and recognises
-// AP-REP and KRB-ERROR tokens.
+// §4.1, RFC 4120 §5.5.1), with or without the two-byte token id, and the
+// server's verdict from AP-REP and KRB-ERROR tokens.
 //
 // # What is not read, on purpose
 //

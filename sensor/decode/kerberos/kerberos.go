@@ -354,11 +354,7 @@ func (d *decoder) refusal(p *parser, body []byte, now activity.Time) {
 	k.ErrorCode = a.ErrorCode
 	k.OfferedETypes = a.EData.offered()
 	e.found |= p.found
-	var code string
-	if a.HasErrorCode {
-		code = ErrorName(a.ErrorCode)
-	}
-	d.emit(&e, activity.Failure, code, now)
+	d.emit(&e, activity.Failure, a.name(), now)
 }
 
 // answered takes the oldest pending request of a kind, "" for any. The reply

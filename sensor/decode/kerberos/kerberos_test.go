@@ -26,7 +26,7 @@ func converse(t testing.TB, transport activity.Transport) *conversation {
 	t.Helper()
 	c := &conversation{}
 	var err error
-	c.stage, err = decode.NewStage([]decode.Protocol{Protocol}, []decode.Inner{Inner}, nil, &counter.Set{}, func(a *activity.Activity) {
+	c.stage, err = decode.NewStage(decode.Set{Protocols: []decode.Protocol{Protocol}}, nil, &counter.Set{}, func(a *activity.Activity) {
 		c.got = append(c.got, a)
 	})
 	if err != nil {

@@ -156,6 +156,14 @@ func (n *PrincipalName) join(b []byte) []byte {
 	return b
 }
 
+// name is the name of e's code, "" when it has none.
+func (e *KRBError) name() string {
+	if !e.HasErrorCode {
+		return ""
+	}
+	return ErrorName(e.ErrorCode)
+}
+
 // kind guesses which exchange e ends when its request was not seen: an error
 // does not say. AS exchanges are about the ticket-granting and the password
 // changing service; TGS exchanges about these only when they are renewals or

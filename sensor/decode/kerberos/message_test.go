@@ -171,7 +171,7 @@ func TestAnomalies(t *testing.T) {
 			check: func(a *activity.Activity) bool { return a.Account.Name == "zoë" }},
 		{name: "UTF-8 in a GeneralString", want: nil, request: kdcReq(10, nil, body(principal(1, "zoë"), krbtgt, 1)),
 			check: func(a *activity.Activity) bool { return a.Account.Name == "zoë" && a.Account.Raw == nil }},
-		{name: "Latin-1 in a GeneralString", want: []string{"name-not-utf8"}, request: kdcReq(10, nil, body(principal(1, "zo\xeb"), krbtgt, 1)),
+		{name: "Latin-1 in a GeneralString", want: []string{"text-not-utf8"}, request: kdcReq(10, nil, body(principal(1, "zo\xeb"), krbtgt, 1)),
 			check: func(a *activity.Activity) bool {
 				return a.Account.Name == "zo\ufffd" && string(a.Account.Raw) == "zo\xeb"
 			}},
