@@ -116,6 +116,7 @@ const (
 	ProtoCLDAP    Protocol = "CLDAP"
 	ProtoDNS      Protocol = "DNS"
 	ProtoDRSR     Protocol = "DRSR" // MS-DRSR over DCE/RPC
+	ProtoDCERPC   Protocol = "DCE/RPC"
 )
 
 // Transport below the protocol.

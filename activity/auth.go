@@ -1,5 +1,7 @@
 package activity
 
+import "slices"
+
 // Mechanism of an authentication inside another protocol.
 type Mechanism string
 
@@ -17,6 +19,24 @@ type Auth struct {
 	Protection string    `json:"protection,omitempty"` // "integrity" or "privacy" where the carrier or the tokens state it; "" none or unknown
 	Ticket     *Ticket   `json:"ticket,omitempty"`     // of the AP-REQ
 	NTLM       *NTLM     `json:"ntlm,omitempty"`
+
+	// Verdict is what the server's own tokens said of the authentication so far:
+	// Success (AP-REP, accept-completed), Failure (KRB-ERROR, reject; Refusal
+	// names it) or "" for nothing. The carrier turns it into Activity.Outcome
+	// and Error; it is never printed and not part of the ID.
+	Verdict Outcome `json:"-"`
+	Refusal string  `json:"-"`
+
+	// Anomalies of the tokens, for the carrier to add to Activity.Anomalies.
+	Anomalies []string `json:"-"`
+}
+
+// Anomaly notes an anomaly of a token, once. What was copied from a before does
+// not change.
+func (a *Auth) Anomaly(name string) {
+	if !slices.Contains(a.Anomalies, name) {
+		a.Anomalies = append(slices.Clip(a.Anomalies), name)
+	}
 }
 
 // NTLM is what the three messages of MS-NLMP §2.2.1 say.

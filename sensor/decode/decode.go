@@ -40,10 +40,12 @@ type Protocol struct {
 
 // Inner registers a decoder of tokens that ride inside other protocols. Read
 // adds what the token says to auth and tells whether it understood it. It keeps
-// no state but auth.
+// no state but auth, and replaces what auth points to rather than change it:
+// activities sealed earlier may share it. x counts under Name.
 type Inner struct {
-	Name string // "gssapi", "ntlm", "kerberos"
-	Read func(x *Context, dir flow.Dir, token []byte, auth *activity.Auth) bool
+	Name    string // "gssapi", "ntlm", "kerberos"
+	Read    func(x *Context, dir flow.Dir, token []byte, auth *activity.Auth) bool
+	Reasons []string // what Read counts
 }
 
 // Context is what a decoder works with: its conversation, and the way out. It
@@ -86,7 +88,7 @@ func (x *Context) Count(reason string, n int) { x.stage.Counters.Of(x.proto, rea
 // what it reads to auth. False: unknown name, or nothing understood.
 func (x *Context) Handoff(name string, dir flow.Dir, token []byte, auth *activity.Auth) bool {
 	in, ok := x.stage.inner[name]
-	return ok && in.Read(x, dir, token, auth)
+	return ok && in.Read(x.as(name), dir, token, auth)
 }
 
 // PasswordTag is activity.LDAPBind.PasswordTag for a guessed password: 16 bits

@@ -14,7 +14,8 @@ type Framer struct {
 	// them, up to MaxHeader); or −1 when this is no message start.
 	Header func(b []byte) int
 	// Max caps the bytes kept of one message. Of a longer one the first Max
-	// bytes are handed over with truncated set, and the rest is skipped.
+	// bytes are handed over with truncated set, and the rest is skipped. Header
+	// may set it for the message it looks at, to no less than MaxHeader.
 	Max int
 
 	buf  []byte // the begun message, at most Max bytes
@@ -36,6 +37,11 @@ func (f *Framer) Reset(midStream bool) {
 	f.want, f.seen = 0, 0
 	f.lost = midStream
 }
+
+// Idle tells that f is in step and between two messages: the next byte begins
+// one. A decoder whose protocol may change there (STARTTLS, a security layer)
+// asks before it looks at that byte.
+func (f *Framer) Idle() bool { return !f.lost && f.want == 0 && len(f.buf) == 0 }
 
 // Lost tells that f is out of step and drops bytes until it finds a message.
 func (f *Framer) Lost() bool { return f.lost }
@@ -123,6 +129,16 @@ func (f *Framer) lose() {
 	f.buf = f.buf[:0]
 	f.want, f.seen = 0, 0
 	f.lost = true
+}
+
+// Begun returns what is kept so far of the message that has begun, at most Max
+// bytes of it, nil when none has. A decoder that can use part of a message looks
+// here before Gap forgets it. Valid until the next Feed or Reset.
+func (f *Framer) Begun() []byte {
+	if len(f.buf) == 0 {
+		return nil
+	}
+	return f.buf
 }
 
 // Gap notes n lost bytes. A gap inside bytes that would be skipped anyway, the

@@ -19,12 +19,13 @@ const maxPool = 1024
 type Stage struct {
 	Counters *counter.Set
 
-	emit    func(*activity.Activity)
-	emitted *counter.Counter
-	inner   map[string]Inner
-	tcp     map[uint16]*pool
-	udp     map[uint16]*pool
-	signed  []*pool
+	emit       func(*activity.Activity)
+	emitted    *counter.Counter
+	inner      map[string]Inner
+	interfaces map[interfaceKey]*Interface
+	tcp        map[uint16]*pool
+	udp        map[uint16]*pool
+	signed     []*pool
 
 	file    string
 	frame   int64
@@ -45,23 +46,46 @@ type handler struct {
 	pool    *pool
 }
 
+// Set is what a stage works with: decoders of conversations, of tokens inside
+// them, and of the calls of DCE/RPC interfaces.
+type Set struct {
+	Protocols  []Protocol
+	Inner      []Inner
+	Interfaces []Interface
+}
+
 // NewStage makes the stage for the given decoders. emit gets every activity,
 // sealed, in the order the packets completed them. siteKey keys password tags;
 // it must be secret wherever tags leave the machine.
-func NewStage(protocols []Protocol, inner []Inner, siteKey []byte, counters *counter.Set, emit func(*activity.Activity)) (*Stage, error) {
+func NewStage(set Set, siteKey []byte, counters *counter.Set, emit func(*activity.Activity)) (*Stage, error) {
 	s := &Stage{
-		Counters: counters,
-		emit:     emit,
-		emitted:  counters.Of("decode", "activities"),
-		inner:    make(map[string]Inner),
-		tcp:      make(map[uint16]*pool),
-		udp:      make(map[uint16]*pool),
-		siteKey:  siteKey,
+		Counters:   counters,
+		emit:       emit,
+		emitted:    counters.Of("decode", "activities"),
+		inner:      make(map[string]Inner),
+		interfaces: make(map[interfaceKey]*Interface),
+		tcp:        make(map[uint16]*pool),
+		udp:        make(map[uint16]*pool),
+		siteKey:    siteKey,
 	}
-	for _, in := range inner {
+	for _, in := range set.Inner {
 		s.inner[in.Name] = in
 	}
-	for _, p := range protocols {
+	for _, in := range set.Interfaces {
+		uuid, err := ParseUUID(in.UUID)
+		if err != nil {
+			return nil, fmt.Errorf("registering interface %s: %w", in.Name, err)
+		}
+		if in.Request > MaxStub || in.Response > MaxStub {
+			return nil, fmt.Errorf("registering interface %s: it wants more than %d bytes of a stub", in.Name, MaxStub)
+		}
+		key := interfaceKey{uuid, in.Version}
+		if other := s.interfaces[key]; other != nil {
+			return nil, fmt.Errorf("registering interface %s: its UUID is taken by %s", in.Name, other.Name)
+		}
+		s.interfaces[key] = &in
+	}
+	for _, p := range set.Protocols {
 		pl := &pool{Protocol: p}
 		for _, at := range []struct {
 			ports []uint16
