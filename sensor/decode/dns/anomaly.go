@@ -5,6 +5,10 @@ import "strings"
 // Anomalies of DNS messages. Per item: the clause broken, and how it occurs
 // harmlessly. Each is also counted under its name.
 const (
+	// AnomalyDirection: a response sent to the server's port, or a query sent from
+	// it to another port (RFC 1035 §4.1.1: the responder sets QR). Harmless where
+	// something other than DNS uses port 53.
+	AnomalyDirection = "wrong-direction"
 	// AnomalyNoQuestion: a query or an update without a question (RFC 1035
 	// §4.1.2, RFC 2136 §2.3). Harmless in a query that only asks for a cookie
 	// (RFC 7873 §5.4).

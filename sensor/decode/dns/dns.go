@@ -16,19 +16,18 @@ var Protocol = decode.Protocol{
 	UDP:  []uint16{53},
 	New:  func() decode.Decoder { return newDecoder() },
 	Reasons: []string{
-		countShort, countOpCode, countDirection, countUnasked, countGivenUp, countUnended, countSkipped,
+		countShort, countOpCode, countUnasked, countGivenUp, countUnended, countSkipped,
 	},
 }
 
 // What is counted besides anomalies.
 const (
-	countShort     = "messages shorter than a header"
-	countOpCode    = "messages of an opcode that is not followed"
-	countDirection = "messages in the wrong direction"
-	countUnasked   = "responses without a question that fit no query"
-	countGivenUp   = "queries given up on: too many without a response"
-	countUnended   = "zone transfers without their end"
-	countSkipped   = "bytes skipped to find a message start"
+	countShort   = "messages shorter than a header"
+	countOpCode  = "messages of an opcode that is not followed"
+	countUnasked = "responses without a question that fit no query"
+	countGivenUp = "queries given up on: too many without a response"
+	countUnended = "zone transfers without their end"
+	countSkipped = "bytes skipped to find a message start"
 )
 
 const (
@@ -148,21 +147,32 @@ func (d *Decoder) message(b []byte) {
 	if m.header.Response {
 		asker = 1 - d.dir
 	}
-	if asker == flow.ToClient && d.x.Conn.Client.Port() != d.x.Conn.Server.Port() {
-		d.x.Count(countDirection, 1)
-		return
-	}
-	if m.header.Response {
+	switch {
+	case asker == flow.ToClient && d.x.Conn.Client.Port() != d.x.Conn.Server.Port():
+		d.misled()
+	case m.header.Response:
 		d.response(asker)
-	} else {
+	default:
 		d.query(asker)
 	}
+}
+
+// misled states a message that goes the wrong way, a response to the server or
+// a query to the client, as an attempt of its sender. It answers nothing, and
+// the records in it are nobody's word.
+func (d *Decoder) misled() {
+	m := &d.msg
+	q := m.query(d.dir)
+	m.rest(q.name, 0, nil)
+	m.anomaly(AnomalyDirection)
+	d.note(&q)
+	d.emit(&q)
 }
 
 func (d *Decoder) query(asker flow.Dir) {
 	m := &d.msg
 	q := m.query(asker)
-	m.rest(q.name, nil)
+	m.rest(q.name, activity.MaxDNSRecords, nil)
 	q.seen, q.at = true, d.now
 	q.serial, q.hasSerial = m.serial, m.hasSerial
 	q.records = append(q.records, m.records...)
@@ -186,11 +196,13 @@ func (d *Decoder) response(asker flow.Dir) {
 	if isTransfer(q.qtype) && q.transfer == nil && d.x.Conn.Transport == activity.TCP {
 		q.transfer = &transfer{incremental: q.qtype == typeIXFR, asked: q.seen, serial: q.serial, hasSerial: q.hasSerial}
 	}
-	m.rest(q.name, q.transfer)
-	d.note(&q)
-	if q.opcode == opQuery || !q.seen { // the response to an update may repeat it (RFC 2136 §3.8)
-		q.records = append(q.records, m.records[:min(len(m.records), activity.MaxDNSRecords-len(q.records))]...)
+	room := activity.MaxDNSRecords - len(q.records)
+	if q.opcode == opUpdate && q.seen {
+		room = 0 // the response may repeat the update (RFC 2136 §3.8)
 	}
+	m.rest(q.name, room, q.transfer)
+	d.note(&q)
+	q.records = append(q.records, m.records...)
 	q.reply = response{header: m.header, rcode: m.rcode, answers: q.reply.answers + m.answers, messages: q.reply.messages + 1}
 	if t := q.transfer; t != nil {
 		ended := t.message(m.rcode != 0)

@@ -33,6 +33,7 @@ type message struct {
 	records   []activity.DNSRecord
 	anomalies []string
 
+	room      int    // for records
 	addresses bool   // an answer names hosts, whose addresses are wanted
 	scratch   []byte // for names of records
 }
@@ -118,16 +119,17 @@ func (m *message) skip(s section) error {
 	}
 }
 
-// rest reads the sections after the question. qname is the question's name as a
-// string, which records of that name share. transfer, not nil for a message of a
-// zone transfer, is told of every answer.
+// rest reads the sections after the question and keeps up to room records. qname
+// is the question's name as a string, which records of that name share. t, not
+// nil for a message of a zone transfer, is told of every answer.
 //
 // A record that cannot be read is passed by its length; when that is not
 // possible the message ends there, with what was read before.
-func (m *message) rest(qname string, t *transfer) {
+func (m *message) rest(qname string, room int, t *transfer) {
 	if m.cut {
 		return
 	}
+	m.room = room
 	for s := answer; s <= additional; s++ {
 		for {
 			h, err := m.next(s)
@@ -143,7 +145,7 @@ func (m *message) rest(qname string, t *transfer) {
 				m.anomaly(anomalyOf(err))
 				return
 			}
-			if s == answer {
+			if s == answer && m.header.OpCode == opQuery { // of an update it holds prerequisites
 				m.answers++
 			}
 		}
@@ -209,7 +211,7 @@ func (m *message) soaSerial(h *dnsmessage.ResourceHeader) (uint32, bool) {
 
 // keep adds a record that says who is where; others it leaves out.
 func (m *message) keep(h *dnsmessage.ResourceHeader, qname string) {
-	if len(m.records) >= activity.MaxDNSRecords {
+	if len(m.records) >= m.room {
 		return
 	}
 	p := m.parser // reading advances the parser, so a copy reads
