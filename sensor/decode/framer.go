@@ -38,6 +38,11 @@ func (f *Framer) Reset(midStream bool) {
 	f.lost = midStream
 }
 
+// Idle tells that f is in step and between two messages: the next byte begins
+// one. A decoder whose protocol may change there (STARTTLS, a security layer)
+// asks before it looks at that byte.
+func (f *Framer) Idle() bool { return !f.lost && f.want == 0 && len(f.buf) == 0 }
+
 // Lost tells that f is out of step and drops bytes until it finds a message.
 func (f *Framer) Lost() bool { return f.lost }
 
@@ -124,6 +129,16 @@ func (f *Framer) lose() {
 	f.buf = f.buf[:0]
 	f.want, f.seen = 0, 0
 	f.lost = true
+}
+
+// Begun returns what is kept so far of the message that has begun, at most Max
+// bytes of it, nil when none has. A decoder that can use part of a message looks
+// here before Gap forgets it. Valid until the next Feed or Reset.
+func (f *Framer) Begun() []byte {
+	if len(f.buf) == 0 {
+		return nil
+	}
+	return f.buf
 }
 
 // Gap notes n lost bytes. A gap inside bytes that would be skipped anyway, the

@@ -1,2 +1,136 @@
 // Package decodetest runs decoders over captures for their golden tests.
 package decodetest
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/verderer/verderer/activity"
+	"github.com/verderer/verderer/counter"
+	"github.com/verderer/verderer/sensor"
+	"github.com/verderer/verderer/sensor/capture"
+	"github.com/verderer/verderer/sensor/decode"
+)
+
+// SiteKey keys the password tags of tests.
+var SiteKey = []byte("decodetest")
+
+// File decodes a capture and returns its activities in order and the counters.
+// Damage of the file fails the test.
+func File(t testing.TB, path string, set decode.Set) ([]*activity.Activity, *counter.Set) {
+	t.Helper()
+	src, err := capture.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer src.Close()
+	var (
+		out      []*activity.Activity
+		counters counter.Set
+		last     activity.Time
+	)
+	p, err := sensor.New(set, SiteKey, &counters, func(a *activity.Activity) { out = append(out, a) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		var c capture.Chunk
+		switch err := src.Next(&c); {
+		case err == nil:
+			c.File = filepath.Base(path)
+			last = max(last, c.Time)
+			p.Packet(&c)
+		case errors.Is(err, io.EOF):
+			p.Flush(last)
+			return out, &counters
+		default:
+			t.Fatal(err)
+		}
+	}
+}
+
+// Lines is the activities as JSON, one a line.
+func Lines(t testing.TB, activities []*activity.Activity) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	for _, a := range activities {
+		if err := enc.Encode(a); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return b.Bytes()
+}
+
+// Golden decodes every capture in dir and compares its activities, as whole
+// lines, with NAME.golden.jsonl beside it. A capture without a golden fails and
+// shows what it would hold, and so does a golden without a capture. Only
+// `make golden ONE=./FOLDER` writes.
+func Golden(t *testing.T, dir string, set decode.Set) {
+	captures, _ := filepath.Glob(filepath.Join(dir, "*.pcap*"))
+	if len(captures) == 0 {
+		t.Fatalf("no captures in %s", dir)
+	}
+	wanted := make(map[string]bool)
+	for _, path := range captures {
+		base := strings.TrimSuffix(path, filepath.Ext(path))
+		golden := base + ".golden.jsonl"
+		wanted[golden] = true
+		t.Run(filepath.Base(base), func(t *testing.T) {
+			activities, _ := File(t, path, set)
+			got := Lines(t, activities)
+			if os.Getenv("VERDERER_GOLDEN") == "write" {
+				if err := os.WriteFile(golden, got, 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil || len(want) == 0 {
+				t.Fatalf("no golden %s; it would hold:\n%s", golden, got)
+			}
+			if !bytes.Equal(got, want) {
+				t.Errorf("%s differs:\n%s", golden, diff(want, got))
+			}
+		})
+	}
+	goldens, _ := filepath.Glob(filepath.Join(dir, "*.golden.jsonl"))
+	for _, g := range goldens {
+		if !wanted[g] {
+			t.Errorf("%s has no capture", g)
+		}
+	}
+}
+
+// diff lists the lines that only one side has, in order.
+func diff(want, got []byte) string {
+	count := make(map[string]int)
+	for l := range strings.Lines(string(want)) {
+		count[l]++
+	}
+	var b strings.Builder
+	for l := range strings.Lines(string(got)) {
+		if count[l] > 0 {
+			count[l]--
+		} else {
+			b.WriteString("+ " + l)
+		}
+	}
+	for l := range strings.Lines(string(want)) {
+		if count[l] > 0 {
+			count[l]--
+			b.WriteString("- " + l)
+		}
+	}
+	if b.Len() == 0 {
+		return "the same lines in another order"
+	}
+	return b.String()
+}

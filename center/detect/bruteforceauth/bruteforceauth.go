@@ -1,0 +1,280 @@
+// Package bruteforceauth detects password guessing over Kerberos: many
+// passwords on one account, or a few passwords on many.
+package bruteforceauth
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/verderer/verderer/activity"
+	"github.com/verderer/verderer/center/detect"
+	"github.com/verderer/verderer/center/resolve"
+)
+
+// Definition of the detection.
+var Definition = detect.Definition{
+	ID:          "brute-force-auth",
+	Name:        "Suspected brute force attack (Kerberos)",
+	MDIID:       2023,
+	ATAIDs:      []int{2023},
+	ATAKeys:     []string{"BruteForce"},
+	Severity:    detect.Medium,
+	Tactic:      "Credential access",
+	Techniques:  []string{"T1110.001", "T1110.003"},
+	Consumes:    []activity.Kind{activity.KerberosAS},
+	Learning:    7 * 24 * time.Hour,
+	Retain:      24 * time.Hour,
+	Exclusions:  []detect.ExclusionKind{detect.ExcludeAccount, detect.ExcludeComputer, detect.ExcludeAddress},
+	Description: "One computer tried many passwords on an account, or a few passwords on many accounts.",
+	Needs:       []string{"Kerberos AS exchanges with their answers"},
+	BlindSpots: []string{
+		"guesses against a domain controller that is not watched",
+		"guesses from behind a proxy or terminal server on fewer accounts than three times those that use it properly",
+		"guesses spread over many sources",
+	},
+	Legitimate: "A service with an old password (one account, regular), phones behind a proxy, people behind a shared address who mistype and then log on.",
+	KeyMeans:   "source address",
+	Tunables: []detect.Tunable{
+		{Name: "failures", Unit: "wrong passwords on one account", High: 20, Medium: 10, Low: 10, Min: 5, Max: 10_000,
+			Why: "a person stops or is locked out after about five; ten needs a program"},
+		{Name: "failures-window", Unit: "seconds", High: 3600, Medium: 3600, Low: 3600, Min: 60, Max: 86_400,
+			Why: "long enough for guesses that keep below a lockout threshold"},
+		{Name: "accounts", Unit: "accounts", High: 15, Medium: 10, Low: 10, Min: 5, Max: 10_000,
+			Why: "more people do not sit at one computer"},
+		{Name: "accounts-window", Unit: "seconds", High: 1800, Medium: 1800, Low: 1800, Min: 60, Max: 86_400,
+			Why: "a spray tries each account once per round; rounds are at least a lockout window, usually 30 minutes, apart"},
+		{Name: "shared-accounts", Unit: "accounts", High: 3, Medium: 3, Low: 3, Min: 1, Max: 1000,
+			Why: "a source that logged three accounts on without a failure serves several people"},
+		{Name: "shared-factor", Unit: "times", High: 3, Medium: 3, Low: 3, Min: 1, Max: 100,
+			Why: "on a shared source some people always mistype; three failing accounts for each that logs on is none of that"},
+		{Name: "round-gap", Unit: "seconds", High: 1800, Medium: 1800, Low: 1800, Min: 300, Max: 43_200,
+			Why: "the usual lockout observation window, which sprays wait for"},
+	},
+	Key:     key,
+	New:     func(t detect.Tuning) detect.Detector { return &detector{tuning: t} },
+	Summary: summary,
+}
+
+const day = activity.Time(24 * 3600 * 1e9)
+
+// failed marks an act as a wrong password.
+const failed = 1
+
+// detector remembers, for one source, the last day's password checks. Acts are
+// added by Process and dropped by Recent after a day.
+type detector struct {
+	Recent detect.Recent
+	tuning detect.Tuning
+}
+
+func key(r *resolve.Resolved) string {
+	if _, ok := verdict(r); !ok {
+		return ""
+	}
+	return detect.SourceAddress(r)
+}
+
+// verdict tells whether a password was checked, and with what result. An
+// expired password or a disabled account is refused without telling whether
+// the password was right: no guess succeeded or failed.
+func verdict(r *resolve.Resolved) (bits uint32, ok bool) {
+	k := r.Kerberos
+	if !k.RequestSeen || r.Account.Zero() {
+		return 0, false
+	}
+	switch {
+	case r.Outcome == activity.Success:
+		return 0, true
+	case k.ErrorCode == activity.KRBPreAuthFailed:
+		return failed, true
+	case k.ErrorCode == activity.KRBClientRevoked && k.HasPA(activity.PAEncTimestamp):
+		return failed, true // locked meanwhile: the guessing went on
+	}
+	return 0, false
+}
+
+func (d *detector) Size() int { return d.Recent.Size() }
+
+func (d *detector) Process(r *resolve.Resolved, emit func(detect.Finding)) {
+	bits, _ := verdict(r)
+	act := detect.ActOf(r, r.Account.Key)
+	act.Bits = bits
+	act.Account.Role = detect.Attacked
+	i := d.Recent.Add(act, day)
+	if i < 0 || d.Recent.Marked < min(d.tuning.Int("failures"), d.tuning.Int("accounts")) {
+		return
+	}
+	d.oneAccount(r, i, emit)
+	d.manyAccounts(r, i, emit)
+	d.rounds(r, emit)
+	d.guesses(r, i, emit)
+}
+
+// oneAccount looks for many wrong passwords on the account of the act.
+func (d *detector) oneAccount(r *resolve.Resolved, i int, emit func(detect.Finding)) {
+	window := d.tuning.Seconds("failures-window")
+	threshold := d.tuning.Int("failures")
+	account := d.Recent.Acts[i].Key
+	for _, end := range d.Recent.Ends(i, activity.Time(window)) {
+		acts := d.Recent.Window(end, activity.Time(window))
+		n := 0
+		for j := range acts {
+			if acts[j].Key == account && acts[j].Bits == failed {
+				n++
+			}
+		}
+		if n >= threshold {
+			d.report(r, acts, func(a *detect.Act) bool { return a.Key == account }, emit,
+				detect.Number{Name: "wrong passwords on one account", Value: n, Threshold: threshold, Window: window})
+		}
+	}
+}
+
+// manyAccounts looks for many accounts that fail and do not succeed after.
+func (d *detector) manyAccounts(r *resolve.Resolved, i int, emit func(detect.Finding)) {
+	window := d.tuning.Seconds("accounts-window")
+	threshold := d.tuning.Int("accounts")
+	for _, end := range d.Recent.Ends(i, activity.Time(window)) {
+		acts := d.Recent.Window(end, activity.Time(window))
+		open, worst := unresolved(acts)
+		if len(open) < threshold || d.tuning.Level == detect.LevelHigh && worst > 2 {
+			continue
+		}
+		clean := clean(d.Recent.Window(end, day))
+		numbers := []detect.Number{{Name: "accounts with a wrong password and no logon after it", Value: len(open), Threshold: threshold, Window: window}}
+		if clean >= d.tuning.Int("shared-accounts") {
+			if len(open) <= clean*d.tuning.Int("shared-factor") {
+				continue
+			}
+			numbers = append(numbers, detect.Number{Name: "accounts that use this source properly", Value: clean, Window: 24 * time.Hour})
+		}
+		d.report(r, acts, func(a *detect.Act) bool { return true }, emit, numbers...)
+	}
+}
+
+// rounds looks for a slow spray: accounts that failed in at least two rounds.
+func (d *detector) rounds(r *resolve.Resolved, emit func(detect.Finding)) {
+	acts := d.Recent.Window(len(d.Recent.Acts)-1, day)
+	gap := activity.Time(d.tuning.Seconds("round-gap"))
+	threshold := d.tuning.Int("accounts")
+	open, _ := unresolved(acts)
+	if len(open) < threshold {
+		return
+	}
+	first := make(map[string]activity.Time)
+	again := make(map[string]bool)
+	for i := range acts {
+		a := &acts[i]
+		if a.Bits != failed || !open[a.Key] {
+			continue
+		}
+		if t, ok := first[a.Key]; !ok {
+			first[a.Key] = a.At
+		} else if a.At-t >= gap {
+			again[a.Key] = true
+		}
+	}
+	if c := clean(acts); len(again) < threshold || c >= d.tuning.Int("shared-accounts") && len(again) <= c*d.tuning.Int("shared-factor") {
+		return
+	}
+	d.report(r, acts, func(a *detect.Act) bool { return again[a.Key] }, emit,
+		detect.Number{Name: "accounts with wrong passwords in rounds at least half an hour apart", Value: len(again), Threshold: threshold, Window: 24 * time.Hour})
+}
+
+// unresolved lists the accounts whose last result is a failure, and the most
+// failures that one of them has. Somebody who mistypes logs on next.
+func unresolved(acts []detect.Act) (open map[string]bool, worst int) {
+	open = make(map[string]bool)
+	count := make(map[string]int)
+	for i := range acts {
+		a := &acts[i]
+		if a.Bits == failed {
+			open[a.Key] = true
+			count[a.Key]++
+		} else {
+			delete(open, a.Key)
+		}
+	}
+	for k := range open {
+		worst = max(worst, count[k])
+	}
+	return open, worst
+}
+
+// clean counts the accounts whose first result is a success: they belong here.
+func clean(acts []detect.Act) int {
+	seen := make(map[string]bool)
+	n := 0
+	for i := range acts {
+		if a := &acts[i]; !seen[a.Key] {
+			seen[a.Key] = true
+			if a.Bits != failed {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// report tells of the failures picked.
+func (d *detector) report(r *resolve.Resolved, acts []detect.Act, pick func(*detect.Act) bool, emit func(detect.Finding), numbers ...detect.Number) {
+	f := detect.FindingOf(r)
+	f.Outcome = activity.Failure
+	f.Numbers = numbers
+	if detect.Report(acts, &f, func(a *detect.Act) bool { return a.Bits == failed && pick(a) }) {
+		emit(f)
+	}
+}
+
+// guesses tells of logons that followed reported failures within the time a
+// guess is tried in: of the same account, or of any account where nobody else
+// uses the source.
+func (d *detector) guesses(r *resolve.Resolved, i int, emit func(detect.Finding)) {
+	const soon = 10 * time.Minute
+	acts := d.Recent.Window(i, activity.Time(d.tuning.Seconds("failures-window")))
+	alone := clean(d.Recent.Window(i, day)) < d.tuning.Int("shared-accounts")
+	var last activity.Time // last reported failure
+	lastOf := make(map[string]activity.Time)
+	f := detect.FindingOf(r)
+	f.Outcome = activity.Success
+	for j := range acts {
+		a := &acts[j]
+		if a.Bits == failed {
+			if a.Reported {
+				last, lastOf[a.Key] = a.At, a.At
+			}
+			continue
+		}
+		own, tried := lastOf[a.Key]
+		if tried && a.At.Sub(own) <= soon || alone && last != 0 && a.At.Sub(last) <= soon {
+			detect.Report(acts[j:j+1], &f, func(a *detect.Act) bool {
+				a.Account.Role = detect.Guessed
+				return true
+			})
+		}
+	}
+	if f.Count > 0 {
+		emit(f)
+	}
+}
+
+func summary(f detect.Facts) string {
+	tried, guessed := f.Accounts[detect.Attacked]+f.Accounts[detect.Guessed], f.Accounts[detect.Guessed]
+	var s string
+	if tried == 1 {
+		name := f.First[detect.Attacked]
+		if name == "" {
+			name = f.First[detect.Guessed]
+		}
+		s = fmt.Sprintf("%s tried %d passwords on %s at %s", f.Source, f.Count, name, f.Target)
+	} else {
+		s = fmt.Sprintf("%s tried passwords on %d accounts at %s, %d attempts in all", f.Source, tried, f.Target, f.Count)
+	}
+	switch {
+	case guessed == 1:
+		s += fmt.Sprintf(", and logged on as %s", f.First[detect.Guessed])
+	case guessed > 1:
+		s += fmt.Sprintf(", and logged on to %d of them", guessed)
+	}
+	return s + "."
+}

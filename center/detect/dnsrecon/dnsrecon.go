@@ -1,0 +1,241 @@
+// Package dnsrecon detects mapping of the network through the domain
+// controllers' DNS: zone transfers, sweeps of reverse names, bulk look-ups.
+package dnsrecon
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/verderer/verderer/activity"
+	"github.com/verderer/verderer/center/detect"
+	"github.com/verderer/verderer/center/resolve"
+	"github.com/verderer/verderer/names"
+)
+
+// Definition of the detection.
+var Definition = detect.Definition{
+	ID:          "dns-recon",
+	Name:        "Network mapping reconnaissance (DNS)",
+	MDIID:       2007,
+	ATAIDs:      []int{2007},
+	ATAKeys:     []string{"DnsReconnaissance"},
+	Severity:    detect.Medium,
+	Tactic:      "Discovery",
+	Techniques:  []string{"T1018", "T1046", "T1087"},
+	Consumes:    []activity.Kind{activity.DNSQuery},
+	Learning:    8 * 24 * time.Hour,
+	Retain:      24 * time.Hour,
+	Exclusions:  []detect.ExclusionKind{detect.ExcludeComputer, detect.ExcludeAddress},
+	Description: "A computer that is no DNS server asked for a whole zone, or for so many names that it draws a map of the network.",
+	Needs:       []string{"DNS queries to the domain controllers and their answers"},
+	BlindSpots: []string{
+		"queries to DNS servers that are not watched, and encrypted DNS",
+		"a sweep slower than the window",
+	},
+	Legitimate: "A secondary DNS server, an address management or vulnerability scanner: exclude it by its address.",
+	KeyMeans:   "source address",
+	Tunables: []detect.Tunable{
+		{Name: "names", Unit: "names of own zones", High: 300, Medium: 150, Low: 150, Min: 50, Max: 100_000,
+			Why: "a workstation asks for a few dozen names in ten minutes; only names the server answers with authority count"},
+		{Name: "reverse-names", Unit: "addresses of one network", High: 100, Medium: 50, Low: 50, Min: 10, Max: 10_000,
+			Why: "a sweep walks through a network; half of a /24's usable size is far above what one host talks to"},
+		{Name: "reverse-missing-share", Unit: "percent", High: 50, Medium: 50, Low: 50, Min: 0, Max: 100,
+			Why: "a sweep hits addresses nobody uses; enrichment asks for those that talk, which have names"},
+		{Name: "rare-types", Unit: "names asked for with ANY, SRV, TXT or DNSKEY", High: 100, Medium: 50, Low: 50, Min: 10, Max: 10_000,
+			Why: "even a domain controller that registers itself asks for about thirty service names"},
+		{Name: "window", Unit: "seconds", High: 600, Medium: 600, Low: 600, Min: 60, Max: 86_400,
+			Why: "tools ask as fast as they can"},
+	},
+	Key:     key,
+	New:     func(t detect.Tuning) detect.Detector { return &detector{tuning: t} },
+	Summary: summary,
+}
+
+// DNS types and codes (RFC 1035, RFC 1995, RFC 5936, RFC 2782, RFC 4034).
+const (
+	typePTR, typeTXT, typeSRV, typeDNSKEY, typeIXFR, typeAXFR, typeANY = 12, 16, 33, 48, 251, 252, 255
+	nxDomain                                                           = 3
+)
+
+const day = activity.Time(24 * 3600 * 1e9)
+
+// bits of an act; a name of an own zone has own
+const (
+	own     = 1
+	reverse = 2
+	missing = 4
+	rare    = 8
+)
+
+// detector remembers, for one source, the last day's questions that count. Acts
+// are added by Process and dropped by Recent after a day.
+type detector struct {
+	Recent detect.Recent
+	tuning detect.Tuning
+}
+
+func key(r *resolve.Resolved) string {
+	if r.Source.DC != "" || r.Source.DNSServer {
+		return ""
+	}
+	if !transfer(r.DNS.Type) && bits(r.DNS) == 0 {
+		return ""
+	}
+	return detect.SourceAddress(r)
+}
+
+func transfer(qtype uint16) bool { return qtype == typeAXFR || qtype == typeIXFR }
+
+// bits tells what a question counts as.
+func bits(d *activity.DNS) uint32 {
+	var b uint32
+	switch d.Type {
+	case typePTR:
+		if _, ok := names.PTRAddr(d.Question); !ok {
+			return 0
+		}
+		b = reverse
+		if d.RCode == nxDomain {
+			b |= missing
+		}
+	case typeANY, typeSRV, typeTXT, typeDNSKEY:
+		b = rare
+	}
+	if d.Authoritative && b&reverse == 0 {
+		b |= own
+	}
+	return b
+}
+
+func (d *detector) Size() int { return d.Recent.Size() }
+
+func (d *detector) Process(r *resolve.Resolved, emit func(detect.Finding)) {
+	if transfer(r.DNS.Type) {
+		emit(zoneTransfer(r))
+		return
+	}
+	act := detect.ActOf(r, names.HostKey(r.DNS.Question))
+	act.Account = detect.Party{}
+	act.Bits = bits(r.DNS)
+	i := d.Recent.Add(act, day)
+	if i < 0 || d.Recent.Marked < min(d.tuning.Int("names"), d.tuning.Int("reverse-names"), d.tuning.Int("rare-types")) {
+		return
+	}
+	window := activity.Time(d.tuning.Seconds("window"))
+	for _, end := range d.Recent.Ends(i, window) {
+		d.judge(r, d.Recent.Window(end, window), emit)
+	}
+}
+
+// transfers names the number by which summary knows a zone transfer.
+const transfers = "zone transfers asked for by a computer that is no DNS server"
+
+func zoneTransfer(r *resolve.Resolved) detect.Finding {
+	f := detect.FindingOf(r)
+	f.Start, f.End, f.Count = r.Time, r.Time, 1
+	f.Outcome = r.Outcome
+	f.Activities = []activity.ID{r.ID}
+	f.Targets = []detect.Computer{detect.ComputerOf(r.Target)}
+	f.Numbers = []detect.Number{{Name: transfers, Value: 1, Threshold: 1}}
+	note := fmt.Sprintf("Asked for the zone %s", r.DNS.Question)
+	switch {
+	case r.Outcome == activity.Success:
+		note += fmt.Sprintf(" and got %d records.", r.DNS.Answers)
+	case r.Error != "":
+		note += ": " + r.Error + "."
+	default:
+		note += "; no answer was seen."
+	}
+	f.Notes = []string{note, r.Source.Label() + " is not known as a DNS server: it answered no DNS query, and no name server record of a domain controller's DNS names it."}
+	return f
+}
+
+func (d *detector) judge(r *resolve.Resolved, acts []detect.Act, emit func(detect.Finding)) {
+	var (
+		ownNames  = make(map[string]bool)
+		rareNames = make(map[string]bool)
+		networks  = make(map[netip.Prefix]map[string]bool) // → questions, whether missing
+	)
+	for i := range acts {
+		a := &acts[i]
+		if a.Bits&own != 0 {
+			ownNames[a.Key] = true
+		}
+		if a.Bits&rare != 0 {
+			rareNames[a.Key] = true
+		}
+		if a.Bits&reverse != 0 {
+			n := network(a.Key)
+			if networks[n] == nil {
+				networks[n] = make(map[string]bool)
+			}
+			networks[n][a.Key] = a.Bits&missing != 0
+		}
+	}
+	window := d.tuning.Seconds("window")
+	var numbers []detect.Number
+	var counted uint32
+	if t := d.tuning.Int("names"); len(ownNames) >= t {
+		counted |= own
+		numbers = append(numbers, detect.Number{Name: "distinct names of own zones", Value: len(ownNames), Threshold: t, Window: window})
+	}
+	if t := d.tuning.Int("rare-types"); len(rareNames) >= t {
+		counted |= rare
+		numbers = append(numbers, detect.Number{Name: "distinct names asked for with ANY, SRV, TXT or DNSKEY", Value: len(rareNames), Threshold: t, Window: window})
+	}
+	t, asked, gone := d.tuning.Int("reverse-names"), 0, 0
+	for _, questions := range networks {
+		n := 0
+		for _, m := range questions {
+			if m {
+				n++
+			}
+		}
+		if len(questions) >= t && len(questions) > asked && 100*n >= len(questions)*d.tuning.Int("reverse-missing-share") {
+			asked, gone = len(questions), n
+		}
+	}
+	if asked > 0 {
+		counted |= reverse
+		numbers = append(numbers,
+			detect.Number{Name: "addresses of one network asked for their names", Value: asked, Threshold: t, Window: window},
+			detect.Number{Name: "of these without a name", Value: gone, Window: window})
+	}
+	if counted == 0 {
+		return
+	}
+	f := detect.FindingOf(r)
+	if !detect.Report(acts, &f, func(a *detect.Act) bool { return a.Bits&counted != 0 }) {
+		return
+	}
+	f.Accounts = nil
+	f.Outcome = activity.Success
+	f.Numbers = numbers
+	emit(f)
+}
+
+// network is the /24 or /120 around a reverse name's address.
+func network(question string) netip.Prefix {
+	addr, _ := names.PTRAddr(question)
+	n := 24
+	if addr.Is6() {
+		n = 120
+	}
+	p, _ := addr.Prefix(n)
+	return p
+}
+
+func summary(f detect.Facts) string {
+	if f.Numbers[0].Name == transfers {
+		s := fmt.Sprintf("%s, which is no DNS server, asked %s to transfer a zone", f.Source, f.Target)
+		switch f.Outcome {
+		case activity.Success:
+			return s + " and got it."
+		case activity.Failure:
+			return s + " and was refused."
+		}
+		return s + "."
+	}
+	return fmt.Sprintf("%s drew a map of the network from the DNS of %s, with %d questions.", f.Source, f.Target, f.Count)
+}
