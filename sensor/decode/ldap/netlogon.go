@@ -1,0 +1,43 @@
+package ldap
+
+import (
+	"bytes"
+	"encoding/binary"
+)
+
+// netlogonAttribute is what a client of the domain controller locator asks the
+// root DSE for (MS-ADTS §6.3.3): the "LDAP ping". It is no attribute of the
+// directory; its value is the answer of the Netlogon service.
+const netlogonAttribute = "netlogon"
+
+// isNetlogon compares an attribute description as directories do, without case
+// (RFC 4512 §2.5).
+func isNetlogon(desc []byte) bool {
+	return len(desc) == len(netlogonAttribute) && bytes.EqualFold(desc, []byte(netlogonAttribute))
+}
+
+// netlogonOp reads the operation code of a locator answer from the entry that
+// carries it, 0 when there is none. All of its forms, NETLOGON_SAM_LOGON_RESPONSE_NT40,
+// NETLOGON_SAM_LOGON_RESPONSE and NETLOGON_SAM_LOGON_RESPONSE_EX (MS-ADTS
+// §6.3.1.7 to §6.3.1.9), begin with it, 16 bits little-endian; the values are
+// those of §6.3.1.3.
+func netlogonOp(entry []byte) uint16 {
+	var e SearchResultEntry
+	if !e.parse(entry) {
+		return 0
+	}
+	for !e.Attributes.Empty() {
+		var a PartialAttribute
+		if !a.parse(&e.Attributes) {
+			return 0
+		}
+		if !isNetlogon(a.Type) {
+			continue
+		}
+		if _, v, err := a.Vals.Next(); err == nil && len(v) >= 2 {
+			return binary.LittleEndian.Uint16(v)
+		}
+		return 0
+	}
+	return 0
+}
