@@ -1,5 +1,7 @@
 package activity
 
+import "slices"
+
 // Mechanism of an authentication inside another protocol.
 type Mechanism string
 
@@ -24,6 +26,17 @@ type Auth struct {
 	// and Error; it is never printed and not part of the ID.
 	Verdict Outcome `json:"-"`
 	Refusal string  `json:"-"`
+
+	// Anomalies of the tokens, for the carrier to add to Activity.Anomalies.
+	Anomalies []string `json:"-"`
+}
+
+// Anomaly notes an anomaly of a token, once. What was copied from a before does
+// not change.
+func (a *Auth) Anomaly(name string) {
+	if !slices.Contains(a.Anomalies, name) {
+		a.Anomalies = append(slices.Clip(a.Anomalies), name)
+	}
 }
 
 // NTLM is what the three messages of MS-NLMP §2.2.1 say.

@@ -2,7 +2,7 @@ package capture
 
 import (
 	"encoding/csv"
-	"io"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -20,6 +20,15 @@ func corpus(tb testing.TB) string {
 		tb.Skip("the corpus of captures is not there; set VERDERER_CORPUS to its folder")
 	}
 	return dir
+}
+
+// strayByte are captures that end in one byte too many; tshark and tcpdump say
+// so as well.
+var strayByte = map[string]bool{
+	"pcap/sd_covenant_dcsync_dcerpc_drsuapi_DsGetNCChanges_2020-08-05020926.cap": true,
+	"pcap/sd_covenant_psremoting_command_2020-08-06115603.cap":                   true,
+	"pcap/sd_covenant_sc_query_dcerpc_smb_svcctl_2020-08-05034820.cap":           true,
+	"pcap/sd_covenant_sharpwmi_create_dcerpc_wmi_2020-08-06035621.cap":           true,
 }
 
 // TestCorpus compares the number of packets with what tshark counted.
@@ -54,21 +63,15 @@ func TestCorpus(t *testing.T) {
 			t.Error(err)
 			continue
 		}
-		var c Chunk
-		got := 0
-		for {
-			err := s.Next(&c)
-			if err == io.EOF {
-				break
+		packets, damage := readAll(t, s)
+		got := len(packets)
+		if strayByte[path] {
+			reason := fmt.Sprintf("cut off in the header of packet %d: has 1 of 16 bytes", want+1)
+			if len(damage) != 1 || damage[0].Reason != reason {
+				t.Errorf("%s: damage %v, want: %s", path, lines(damage), reason)
 			}
-			if err != nil {
-				t.Errorf("after packet %d: %v", got, err)
-				continue
-			}
-			got++
-		}
-		if err := s.Close(); err != nil {
-			t.Error(err)
+		} else if len(damage) > 0 {
+			t.Errorf("%s: damage %v", path, lines(damage))
 		}
 		if got != want {
 			t.Errorf("%s: %d packets, labels.csv says %d", path, got, want)

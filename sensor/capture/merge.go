@@ -5,7 +5,9 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"os"
 	"slices"
@@ -34,7 +36,8 @@ type Merger struct {
 	refused []*Damage // inputs that cannot be read, to be told first
 	skipped []*Unknown
 
-	live []*member // those that hold a buffer, at most maxLive
+	live []*member // those that hold a buffer
+	most int       // live ones, at most
 	turn int64     // counts packets, to tell which input was used last
 
 	read atomic.Int64 // bytes of files read
@@ -77,7 +80,7 @@ func (e *member) packed() bool { return e.src != nil && e.src.in.packing != "" }
 // be read at all as a *Damage, but one of unknown kind that was not named by
 // the user is only listed by Skipped.
 func Merge(inputs []Input, stdin io.Reader) *Merger {
-	m := new(Merger)
+	m := &Merger{most: maxLive}
 	for _, in := range inputs {
 		if in.Err != nil {
 			m.refuse(in, in.Err)
@@ -124,9 +127,18 @@ func (m *Merger) refuse(in Input, err error) {
 	case errors.As(err, &unknown):
 		damage = &Damage{File: in.Path, Reason: unknown.Reason}
 	case !errors.As(err, &damage):
-		damage = &Damage{File: in.Path, Reason: err.Error()}
+		damage = unopened(in.Path, err)
 	}
 	m.refused = append(m.refused, damage)
+}
+
+// unopened is the Damage of an input that could not be opened.
+func unopened(name string, err error) *Damage {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		err = pe.Err // the path is said already
+	}
+	return &Damage{File: name, Reason: fmt.Sprintf("opening: %v", err)}
 }
 
 // probe makes sure that an input can be read and, if it is to be ranked, looks
@@ -206,7 +218,7 @@ func (m *Merger) advance(e *member) error {
 		if err != nil { // it could be opened before: it changed or went away
 			m.current = nil
 			m.finish(e)
-			return &Damage{File: e.name, Reason: err.Error()}
+			return unopened(e.name, err)
 		}
 		e.src = s
 	}
@@ -231,7 +243,7 @@ func (m *Merger) wake(e *member) {
 	if e.live || e.stream != nil {
 		return
 	}
-	if len(m.live) >= maxLive {
+	if len(m.live) >= m.most {
 		// Compressed ones last: waking them means decompressing from the start.
 		i := 0
 		for j, o := range m.live[1:] {

@@ -77,6 +77,8 @@ var signatures = []struct {
 	reason string
 }{
 	{"ElfFile\x00", EVTX, "a Windows event log (EVTX): recognised, not read by this version"},
+	{"\xff\xfe{\x00", JSON, "JSON in UTF-16: recognised, not read by this version"},
+	{"\xff\xfe[\x00", JSON, "JSON in UTF-16: recognised, not read by this version"},
 	{"PK\x03\x04", UnknownKind, "a ZIP archive: unpack it first"},
 	{"\xfd7zXZ\x00", UnknownKind, "xz-compressed: decompress it first"},
 	{"BZh", UnknownKind, "bzip2-compressed: decompress it first"},
@@ -118,6 +120,11 @@ func sniff(head []byte) Kind {
 
 // refusal says why an input that begins with head is not read.
 func (in *input) refusal(kind Kind, head []byte) string {
+	for _, s := range signatures {
+		if bytes.HasPrefix(head, []byte(s.magic)) {
+			return s.reason
+		}
+	}
 	switch kind {
 	case Empty:
 		if in.packing != "" {
@@ -128,11 +135,6 @@ func (in *input) refusal(kind Kind, head []byte) string {
 		return "JSON: recognised, not read by this version"
 	case Gzip, Zstd:
 		return fmt.Sprintf("%s within %s: compressed twice, decompress it first", kind, in.packing)
-	}
-	for _, s := range signatures {
-		if bytes.HasPrefix(head, []byte(s.magic)) {
-			return s.reason
-		}
 	}
 	return fmt.Sprintf("no known format, begins with % x", head[:min(8, len(head))])
 }

@@ -67,13 +67,13 @@ func isPcap(b []byte) (magic uint32, big, ok bool) {
 // record layout never changed since version 2.4 of 1998, and writers put
 // nonsense into the snap length.
 func (p *pcap) begin() *Damage {
-	p.begun = true
+	p.begun, p.record, p.unit = true, pcapRecord, int64(time.Microsecond)
 	h := p.w.peek(pcapHeader)
 	if len(h) < pcapHeader {
 		return p.w.cut("the file header", len(h), pcapHeader)
 	}
 	magic, big, _ := isPcap(h)
-	p.big, p.record, p.unit = big, pcapRecord, 1000
+	p.big = big
 	switch magic {
 	case magicNano:
 		p.unit = 1
@@ -128,7 +128,7 @@ func (p *pcap) next(c *Chunk) error {
 	}
 	h := p.header(b)
 	if h.cap > MaxPacket {
-		return p.resync(fmt.Sprintf("packet %d claims %d bytes, more than the %d of any capture", p.frames+1, h.cap, MaxPacket))
+		return p.resync(overlong(p.frames+1, h.cap))
 	}
 	if h.cap == 0 && h.len == 0 && h.time == 0 {
 		// What a file system leaves in a file that was open when the power failed.
@@ -145,6 +145,11 @@ func (p *pcap) next(c *Chunk) error {
 	c.Time, c.Link, c.Data = h.time, p.link, b[p.record:]
 	c.Wire, c.Frame = int(max(h.len, h.cap)), p.frames
 	return nil
+}
+
+// overlong says that a packet is longer than MaxPacket.
+func overlong(frame int64, n uint32) string {
+	return fmt.Sprintf("packet %d claims %d bytes, more than the %d of any capture", frame, n, MaxPacket)
 }
 
 // plausible tells whether b begins with a record header that a capture may

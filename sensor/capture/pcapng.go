@@ -74,7 +74,6 @@ func (p *pcapng) next(c *Chunk) error {
 		}
 		typ := order(p.big, h)
 		if typ == blockSection {
-			// Its byte order comes after its length (§4.1).
 			big, ok := sectionOrder(h)
 			if !ok {
 				return p.resync(fmt.Sprintf("section header with byte-order magic %#08x", order(p.big, h[8:])))
@@ -88,24 +87,27 @@ func (p *pcapng) next(c *Chunk) error {
 			limit = maxBlock
 		}
 		if length < blockFrame || length > limit {
-			return p.resync(fmt.Sprintf("block of type %#x claims a length of %d bytes, allowed are %d to %d", typ, length, blockFrame, limit))
+			return p.resync(fmt.Sprintf("%s claims a length of %d bytes, allowed are %d to %d", p.what(typ), length, blockFrame, limit))
 		}
-		size := int(length+3) &^ 3 // writers exist that count without the padding
-		if !read(typ) {
-			if d := p.pass(typ, size); d != nil {
+		size := padded(length)
+		if size > maxBlock {
+			if d := p.pass(typ, length); d != nil {
 				return d
 			}
 			continue
 		}
 		b := p.w.peek(size)
 		if len(b) < size {
-			return p.cutOff(typ, len(b), size)
+			return p.cutOff(typ, size)
 		}
 		if again := order(p.big, b[size-4:]); again != length {
-			return p.resync(fmt.Sprintf("block of type %#x is %d bytes long at its beginning and %d at its end", typ, length, again))
+			return p.resync(mismatch(p.what(typ), length, again))
 		}
 		at := p.w.off
 		p.w.skip(size)
+		if !read(typ) {
+			continue
+		}
 		packet, reason := p.block(typ, b[8:size-4], c)
 		if reason != "" {
 			return &Damage{Offset: at, Reason: reason}
@@ -114,6 +116,24 @@ func (p *pcapng) next(c *Chunk) error {
 			return nil
 		}
 	}
+}
+
+// padded is the number of bytes that a block of a length takes. The length has
+// to be a multiple of four (§3.1), but writers exist that count without the
+// padding.
+func padded(length uint32) int { return int(length+3) &^ 3 }
+
+func mismatch(what string, length, again uint32) string {
+	return fmt.Sprintf("%s is %d bytes long by its beginning and %d by its end", what, length, again)
+}
+
+// what names a block in reasons.
+func (p *pcapng) what(typ uint32) string {
+	switch typ {
+	case blockEnhanced, blockPacket, blockSimple:
+		return fmt.Sprintf("packet %d", p.frames+1)
+	}
+	return fmt.Sprintf("block of type %#x", typ)
 }
 
 // read tells whether the content of a block is looked at.
@@ -125,7 +145,9 @@ func read(typ uint32) bool {
 	return false
 }
 
-// sectionOrder returns the byte order that a section header block declares.
+// sectionOrder returns the byte order that a section header block declares,
+// after its length (§4.1). The version beside it is not looked at: there was
+// never more than one layout.
 func sectionOrder(h []byte) (big, ok bool) {
 	switch {
 	case order(false, h[8:]) == byteOrderMagic:
@@ -149,12 +171,12 @@ func (p *pcapng) block(typ uint32, body []byte, c *Chunk) (packet bool, reason s
 		return false, p.describe(body)
 	case blockEnhanced: // interface u32, time u32 u32, captured u32, original u32
 		if len(body) < 20 {
-			return false, fmt.Sprintf("enhanced packet block of %d bytes, needs 20", len(body))
+			return false, fmt.Sprintf("%s has a block of %d bytes, needs 20", p.what(typ), len(body))
 		}
 		return p.packet(c, order(p.big, body), body[4:], body[20:])
 	case blockPacket: // interface u16, drops u16, time u32 u32, captured u32, original u32
 		if len(body) < 20 {
-			return false, fmt.Sprintf("packet block of %d bytes, needs 20", len(body))
+			return false, fmt.Sprintf("%s has a block of %d bytes, needs 20", p.what(typ), len(body))
 		}
 		id := binary.LittleEndian.Uint16(body)
 		if p.big {
@@ -170,11 +192,14 @@ func (p *pcapng) block(typ uint32, body []byte, c *Chunk) (packet bool, reason s
 // begins with the two halves of the time, rest with the packet.
 func (p *pcapng) packet(c *Chunk, id uint32, times, rest []byte) (bool, string) {
 	if int64(id) >= int64(len(p.interfaces)) {
-		return false, fmt.Sprintf("packet of interface %d, of %d described", id, len(p.interfaces))
+		return false, fmt.Sprintf("packet %d is of interface %d, but there are %d", p.frames+1, id, len(p.interfaces))
 	}
 	captured, original := order(p.big, times[8:]), order(p.big, times[12:])
-	if captured > MaxPacket || int(captured) > len(rest) {
-		return false, fmt.Sprintf("packet claims %d bytes, its block has %d", captured, len(rest))
+	if captured > MaxPacket {
+		return false, overlong(p.frames+1, captured)
+	}
+	if int(captured) > len(rest) {
+		return false, fmt.Sprintf("packet %d claims %d bytes, its block has %d", p.frames+1, captured, len(rest))
 	}
 	in := &p.interfaces[id]
 	ticks := uint64(order(p.big, times))<<32 | uint64(order(p.big, times[4:]))
@@ -190,10 +215,10 @@ func (p *pcapng) packet(c *Chunk, id uint32, times, rest []byte) (bool, string) 
 // (§4.4): it gets that of the packet before it, 0 if there is none.
 func (p *pcapng) simple(c *Chunk, body []byte) (bool, string) {
 	if len(body) < 4 {
-		return false, fmt.Sprintf("simple packet block of %d bytes, needs 4", len(body))
+		return false, fmt.Sprintf("packet %d has a block of %d bytes, needs 4", p.frames+1, len(body))
 	}
 	if len(p.interfaces) == 0 {
-		return false, "simple packet block before any interface is described"
+		return false, fmt.Sprintf("packet %d is of interface 0, but there are 0", p.frames+1)
 	}
 	in := &p.interfaces[0]
 	original, rest := order(p.big, body), body[4:]
@@ -250,63 +275,38 @@ func (p *pcapng) describe(body []byte) (reason string) {
 	return ""
 }
 
-// pass consumes a block without reading its content, checking that its length
-// is the same at both ends.
-func (p *pcapng) pass(typ uint32, size int) *Damage {
-	length := order(p.big, p.w.peek(8)[4:])
-	if size <= maxBlock { // most are: then damage can be looked into
-		b := p.w.peek(size)
-		if len(b) < size {
-			return p.cutOff(typ, len(b), size)
-		}
-		if again := order(p.big, b[size-4:]); again != length {
-			return p.resync(fmt.Sprintf("block of type %#x is %d bytes long at its beginning and %d at its end", typ, length, again))
-		}
-		p.w.skip(size)
-		return nil
-	}
-	at := p.w.off
+// pass consumes a block that is too long to be kept in memory.
+func (p *pcapng) pass(typ, length uint32) *Damage {
+	at, size := p.w.off, padded(length)
 	n := p.w.discard(size - 4)
-	end := p.w.peek(4)
-	if n+len(end) < size {
-		d := p.w.cut(fmt.Sprintf("a block of type %#x", typ), n+len(end), size)
-		if !p.w.broken() {
+	b := p.w.peek(4)
+	if len(b) < 4 {
+		broken := p.w.broken()
+		d := p.w.cut(p.what(typ), n+len(b), size)
+		if !broken {
 			d.Offset = at
 		}
 		return d
 	}
-	again := order(p.big, end)
-	p.w.skip(4)
+	again := order(p.big, b)
 	if again != length {
-		d := p.resync(fmt.Sprintf("block of type %#x is %d bytes long at its beginning and %d at its end", typ, length, again))
-		d.Offset = at
-		return d
+		return p.resync(mismatch(p.what(typ), length, again))
 	}
+	p.w.skip(4)
 	return nil
 }
 
-// cutOff judges a block that reaches beyond the end of the content: either the
-// file was cut, or its length is damaged and whole blocks follow.
-func (p *pcapng) cutOff(typ uint32, have, want int) *Damage {
-	what := fmt.Sprintf("a block of type %#x", typ)
-	switch typ {
-	case blockEnhanced, blockPacket, blockSimple:
-		what = fmt.Sprintf("packet %d", p.frames+1)
-	}
-	return p.w.cut(what, have, want)
-}
-
-// resync looks for the next block after one that cannot be one: a known type,
-// on a multiple of four bytes from here, whose length fits and is repeated at
-// its end.
+// resync looks for the next block after one that cannot be one: in steps of
+// four bytes, to which all blocks are aligned.
 func (p *pcapng) resync(reason string) *Damage {
 	d := &Damage{Offset: p.w.off}
-	for {
-		if len(p.w.peek(4+blockFrame)) < 4+blockFrame {
-			break
-		}
+	for len(p.w.peek(4+blockFrame)) == 4+blockFrame {
 		p.w.skip(4)
-		if p.plausible() {
+		size, big := p.plausible(p.w.peek(blockFrame))
+		if size == 0 {
+			continue
+		}
+		if repeated(p.w.peek(size), size, big) {
 			d.Reason = fmt.Sprintf("%s; %d bytes skipped", reason, p.w.off-d.Offset)
 			return d
 		}
@@ -316,31 +316,59 @@ func (p *pcapng) resync(reason string) *Damage {
 	return d
 }
 
-// plausible tells whether the window is at a block that next would take.
-func (p *pcapng) plausible() bool {
-	h := p.w.peek(blockFrame)
-	big := p.big
-	typ := order(big, h)
-	switch typ {
+// cutOff judges a block that reaches beyond the end of the content, as that of
+// pcap does for records.
+func (p *pcapng) cutOff(typ uint32, want int) *Damage {
+	b := p.w.peek(want)
+	if p.w.broken() {
+		return p.w.cut(p.what(typ), len(b), want)
+	}
+	leads := make([]bool, len(b)+1)
+	leads[len(b)] = true
+	at := 0
+	for i := (len(b) - blockFrame) &^ 3; i > 0; i -= 4 {
+		size, big := p.plausible(b[i:])
+		if size > 0 && repeated(b[i:], size, big) && leads[i+size] {
+			leads[i] = true
+			at = i
+		}
+	}
+	if at == 0 {
+		return p.w.cut(p.what(typ), len(b), want)
+	}
+	d := &Damage{Offset: p.w.off, Reason: fmt.Sprintf("%s claims %d bytes, more than are left; %d bytes skipped", p.what(typ), want, at)}
+	p.w.skip(at)
+	return d
+}
+
+// plausible returns the size and byte order of the block whose header b begins
+// with, 0 if it is none of a known type.
+func (p *pcapng) plausible(b []byte) (size int, big bool) {
+	big = p.big
+	switch order(big, b) {
 	case blockSection:
 		var ok bool
-		if big, ok = sectionOrder(h); !ok {
-			return false
+		if big, ok = sectionOrder(b); !ok {
+			return 0, false
 		}
 	case blockInterface, blockPacket, blockSimple, blockNames, blockStats, blockEnhanced, blockSecrets, blockCustom, blockCustomNo:
 		if !p.section {
-			return false // the byte order is not known yet
+			return 0, false // in which byte order?
 		}
 	default:
-		return false
+		return 0, false
 	}
-	length := order(big, h[4:])
+	length := order(big, b[4:])
 	if length < blockFrame || length > maxBlock {
-		return false
+		return 0, false
 	}
-	size := int(length+3) &^ 3
-	b := p.w.peek(size)
-	return len(b) == size && order(big, b[size-4:]) == length
+	return padded(length), big
+}
+
+// repeated tells whether b holds all of a block of a size and the same length
+// at both ends of it.
+func repeated(b []byte, size int, big bool) bool {
+	return len(b) >= size && order(big, b[4:]) == order(big, b[size-4:])
 }
 
 // clock turns the time stamps of an interface into time:

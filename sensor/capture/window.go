@@ -11,8 +11,9 @@ const (
 	// per-flow captures are smaller, and many may be open together.
 	minWindow = 16 << 10
 	// maxWindow is where the buffer stops growing by itself: larger reads were
-	// not measurably faster. A block that does not fit grows it further, to at
-	// most twice maxBlock.
+	// not measurably faster. What is peeked may fill half of it, or moving the
+	// rest to the front would cost more than reading; the longest blocks
+	// therefore grow it further, to twice maxBlock.
 	maxWindow = 256 << 10
 )
 
@@ -68,7 +69,7 @@ func (w *window) fill(n int) {
 	if w.lo > 0 && w.hi == len(w.buf) && size < maxWindow {
 		size *= 2 // it was read to its end before: the input is not a small one
 	}
-	for size < n {
+	for size < 2*n {
 		size *= 2
 	}
 	if w.lo+n > len(w.buf) || w.lo == w.hi {

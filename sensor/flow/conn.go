@@ -1,43 +1,10 @@
 package flow
 
 import (
-	"bytes"
 	"net/netip"
 
 	"github.com/verderer/verderer/activity"
 )
-
-// key finds a conversation from a packet of either direction: the lower
-// address and port come first. IPv4 addresses are mapped into IPv6.
-type key struct {
-	addr [2][16]byte
-	port [2]uint16
-}
-
-func mapped(dst *[16]byte, addr []byte) {
-	if len(addr) == 16 {
-		copy(dst[:], addr)
-		return
-	}
-	dst[10], dst[11] = 0xff, 0xff
-	copy(dst[12:], addr)
-}
-
-// keyOf also says whether the packet's source comes first in the key.
-func keyOf(p *packet, sport, dport uint16) (k key, srcFirst bool) {
-	order := bytes.Compare(p.src, p.dst)
-	srcFirst = order < 0 || order == 0 && sport <= dport
-	if srcFirst {
-		mapped(&k.addr[0], p.src)
-		mapped(&k.addr[1], p.dst)
-		k.port = [2]uint16{sport, dport}
-	} else {
-		mapped(&k.addr[0], p.dst)
-		mapped(&k.addr[1], p.src)
-		k.port = [2]uint16{dport, sport}
-	}
-	return k, srcFirst
-}
 
 // half is one direction of a TCP connection.
 type half struct {
@@ -61,21 +28,16 @@ type conn struct {
 	handler Handler // nil before the first bytes and after the close
 	half    [2]half // TCP
 
-	clientFirst bool // the client comes first in the key
-	ask         bool // Signature has to recognise the first bytes
-	declined    bool // the Router wants nothing of it
-	over        bool // closed; stays to recognise late segments
+	ask      bool // Signature has to recognise the first bytes
+	declined bool // the Router wants nothing of it
+	over     bool // closed; stays to recognise late segments
 
 	last       activity.Time // clock at the last packet
 	in         *list
 	prev, next *conn
-}
 
-func (c *conn) dir(srcFirst bool) Dir {
-	if srcFirst == c.clientFirst {
-		return ToServer
-	}
-	return ToClient
+	hash       uint64
+	sameBucket *conn
 }
 
 // list holds entries from the least to the most recently used.
@@ -125,53 +87,27 @@ func (t *Table) touch(c *conn, l *list) {
 	l.move(c)
 }
 
-// add makes an entry, whose server is the packet's source or destination.
-func (t *Table) add(p *packet, k key, srcFirst, serverIsSrc bool, transport activity.Transport) *conn {
+// add makes an entry and puts it in its index.
+func (t *Table) add(in *index, hash uint64, transport activity.Transport, client, server netip.AddrPort) *conn {
 	c := t.spare
 	if c != nil {
 		t.spare = c.next
-		*c = conn{}
 	} else {
 		c = new(conn)
 	}
-	src, dst := 0, 1
-	if !srcFirst {
-		src, dst = 1, 0
-	}
-	server, client := dst, src
-	if serverIsSrc {
-		server, client = src, dst
-	}
-	c.Client = k.addrPort(client)
-	c.Server = k.addrPort(server)
-	c.Transport = transport
-	c.clientFirst = client == 0
-	t.conns(transport)[k] = c
+	*c = conn{Conn: Conn{Client: client, Server: server, Transport: transport}, hash: hash}
+	in.add(c)
 	return c
-}
-
-func (k *key) addrPort(i int) netip.AddrPort {
-	return netip.AddrPortFrom(netip.AddrFrom16(k.addr[i]).Unmap(), k.port[i])
-}
-
-func (t *Table) conns(transport activity.Transport) map[key]*conn {
-	if transport == activity.UDP {
-		return t.udpConns
-	}
-	return t.tcpConns
 }
 
 // end closes c, after what it holds back, and takes it out of the table.
 func (t *Table) end(c *conn, now activity.Time) {
 	t.close(c, now)
-	client, server := 0, 1
-	if !c.clientFirst {
-		client, server = 1, 0
+	if c.Transport == activity.UDP {
+		t.udpConns.remove(c)
+	} else {
+		t.tcpConns.remove(c)
 	}
-	var k key
-	k.addr[client], k.port[client] = c.Client.Addr().As16(), c.Client.Port()
-	k.addr[server], k.port[server] = c.Server.Addr().As16(), c.Server.Port()
-	delete(t.conns(c.Transport), k)
 	c.unlink()
 	c.next = t.spare
 	t.spare = c

@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/verderer/verderer/activity"
@@ -33,7 +34,7 @@ type fragment struct {
 // fragKey tells datagrams apart: RFC 791 §3.2, RFC 8200 §4.5. IPv6 does not
 // count the protocol, which differs between fragments when headers are forged.
 type fragKey struct {
-	src, dst [16]byte
+	src, dst netip.Addr
 	id       uint32
 	proto    byte
 }
@@ -75,12 +76,10 @@ func (t *Table) fragment(p *packet, f fragment, b []byte, wire int) {
 		t.n.unreadable.Add(1)
 		return
 	}
-	k := fragKey{id: f.id, proto: f.proto}
+	k := fragKey{addrPort(p.src, 0).Addr(), addrPort(p.dst, 0).Addr(), f.id, f.proto}
 	if len(p.src) == 16 {
 		k.proto = 0
 	}
-	mapped(&k.src, p.src)
-	mapped(&k.dst, p.dst)
 	d := t.frags.m[k]
 	if d == nil {
 		d = t.newDatagram(k)

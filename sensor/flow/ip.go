@@ -1,6 +1,9 @@
 package flow
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"net/netip"
+)
 
 // IP protocol numbers (IANA "Assigned Internet Protocol Numbers").
 const (
@@ -23,6 +26,15 @@ const (
 	// another, and the packet itself.
 	maxDepth = 3
 )
+
+// addrPort makes one end of a conversation of a 4- or 16-byte address. A mapped
+// IPv4 address means the IPv4 host.
+func addrPort(addr []byte, port uint16) netip.AddrPort {
+	if len(addr) == 4 {
+		return netip.AddrPortFrom(netip.AddrFrom4([4]byte(addr)), port)
+	}
+	return netip.AddrPortFrom(netip.AddrFrom16([16]byte(addr)).Unmap(), port)
+}
 
 // ip reads an IP header of either version.
 func (t *Table) ip(p *packet, b []byte, wire int) {

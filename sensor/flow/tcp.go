@@ -2,6 +2,7 @@ package flow
 
 import (
 	"encoding/binary"
+	"net/netip"
 
 	"github.com/verderer/verderer/activity"
 )
@@ -64,9 +65,9 @@ func (t *Table) tcp(p *packet, b []byte, wire int) {
 	}
 	s.lost = wire - header - len(s.data)
 
-	k, srcFirst := keyOf(p, sport, dport)
-	c := t.tcpConns[k]
-	if c != nil && !t.belongs(c, c.dir(srcFirst), &s) {
+	src, dst := addrPort(p.src, sport), addrPort(p.dst, dport)
+	c, dir, hash := t.tcpConns.find(src, dst)
+	if c != nil && !t.belongs(c, dir, &s) {
 		if !c.over {
 			t.n.replaced.Add(1)
 		}
@@ -74,53 +75,61 @@ func (t *Table) tcp(p *packet, b []byte, wire int) {
 		c = nil
 	}
 	if c == nil {
-		if c = t.begin(p, k, srcFirst, sport, dport, &s); c == nil {
+		if c, dir = t.begin(src, dst, hash, &s, p.now); c == nil {
 			t.n.notFollowed.Add(1)
 			return
 		}
 	}
 	t.n.followed.Add(1)
-	t.process(c, c.dir(srcFirst), &s, p.now)
+	t.process(c, dir, &s, p.now)
 }
 
 // begin decides about the first segment of a connection, and makes the entry.
 // Nothing is stored for one that is declined.
-func (t *Table) begin(p *packet, k key, srcFirst bool, sport, dport uint16, s *segment) *conn {
-	fromServer, toServer := t.followTCP.has(sport), t.followTCP.has(dport)
+func (t *Table) begin(src, dst netip.AddrPort, hash uint64, s *segment, now activity.Time) (*conn, Dir) {
+	fromServer, toServer := t.followTCP.has(src.Port()), t.followTCP.has(dst.Port())
 	followed := fromServer || toServer
-	var serverIsSrc, ask, midStream bool
+	var dir Dir
+	var ask, midStream bool
 	switch {
 	case s.has(flagRST):
-		return nil
+		return nil, 0
 	case followed && s.has(flagSYN):
 		// A client may bind a followed port to look like a server. The SYN
 		// tells; then Signature judges the connection, as between high ports.
-		serverIsSrc = s.has(flagACK)
-		ask = serverIsSrc && !fromServer || !serverIsSrc && !toServer
+		if s.has(flagACK) {
+			dir, ask = ToClient, !fromServer
+		} else {
+			dir, ask = ToServer, !toServer
+		}
 	case len(s.data) == 0:
-		return nil
+		return nil, 0
 	case followed:
-		serverIsSrc = fromServer && (!toServer || sport < dport)
+		if fromServer && (!toServer || src.Port() < dst.Port()) {
+			dir = ToClient
+		}
 		midStream = true
 	default:
-		follow, dir := t.router.Signature(s.data)
-		if !follow {
-			return nil
+		var follow bool
+		if follow, dir = t.router.Signature(s.data); !follow {
+			return nil, 0
 		}
 		t.n.bySignature.Add(1)
-		serverIsSrc = dir == ToClient
-		midStream = serverIsSrc
+		midStream = dir == ToClient
 	}
-	if len(t.tcpConns) >= t.cfg.MaxTCP {
-		t.evict(p.now)
+	if t.tcpConns.n >= t.cfg.MaxTCP {
+		t.evict(now)
 	}
-	c := t.add(p, k, srcFirst, serverIsSrc, activity.TCP)
+	if dir == ToClient {
+		src, dst = dst, src
+	}
+	c := t.add(&t.tcpConns, hash, activity.TCP, src, dst)
 	c.MidStream, c.ask = midStream, ask
 	t.n.conns.Add(1)
 	if midStream {
 		t.n.midStream.Add(1)
 	}
-	return c
+	return c, dir
 }
 
 // evict makes room for a connection: first of those that are over, then of

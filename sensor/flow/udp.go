@@ -27,19 +27,21 @@ func (t *Table) udpDatagram(p *packet, b []byte, wire int) {
 		b = b[:min(len(b), n)]
 	}
 	t.n.followed.Add(1)
-	k, srcFirst := keyOf(p, sport, dport)
-	c := t.udpConns[k]
+	src, dst := addrPort(p.src, sport), addrPort(p.dst, dport)
+	c, dir, hash := t.udpConns.find(src, dst)
 	if c == nil {
-		if len(t.udpConns) >= t.cfg.MaxUDP {
+		if t.udpConns.n >= t.cfg.MaxUDP {
 			t.n.evictedUDP.Add(1)
 			t.end(t.udp.head, p.now)
 		}
 		// Between two followed ports (a name server asking another from port
 		// 53) the lower is the server; of two equal, the one asked first.
-		serverIsSrc := fromServer && (!toServer || sport < dport)
-		c = t.add(p, k, srcFirst, serverIsSrc, activity.UDP)
+		if fromServer && (!toServer || sport < dport) {
+			dir, src, dst = ToClient, dst, src
+		}
+		c = t.add(&t.udpConns, hash, activity.UDP, src, dst)
 		t.n.conversations.Add(1)
 	}
 	t.touch(c, &t.udp)
-	t.feed(c, c.dir(srcFirst), b[8:], p.now)
+	t.feed(c, dir, b[8:], p.now)
 }

@@ -1,0 +1,230 @@
+// Package analyze runs captures through the whole product in one process:
+// files in, alerts out, every stage explained. It is the one library package
+// that sees both the sensor's and the center's half.
+package analyze
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/verderer/verderer/activity"
+	"github.com/verderer/verderer/center"
+	"github.com/verderer/verderer/center/alert"
+	"github.com/verderer/verderer/center/detect"
+	"github.com/verderer/verderer/center/detect/all"
+	"github.com/verderer/verderer/center/directory"
+	"github.com/verderer/verderer/center/ingest"
+	"github.com/verderer/verderer/counter"
+	"github.com/verderer/verderer/sensor"
+	"github.com/verderer/verderer/sensor/capture"
+	decoders "github.com/verderer/verderer/sensor/decode/all"
+)
+
+// Options say what to analyze and how. The zero value of a field is the default.
+type Options struct {
+	Inputs     []string     // files and folders; "-" is Stdin
+	Stdin      io.Reader    //
+	Directory  string       // snapshot file; "" none
+	Exclusions []string     // see alert.ParseExclusion
+	Detections []string     // ids to run; nil all
+	Since      time.Time    // activities before it are left out
+	Until      time.Time    // activities from it on are left out
+	Level      detect.Level // "" is low
+	Shards     int          // goroutines for detection; 0 one
+
+	// Definitions are the detections there are; nil: those of detect/all.
+	Definitions []*detect.Definition
+
+	OnActivity func(*activity.Activity) error // gets each activity within Since and Until, nil: nobody
+	OnProgress func(read, total int64)        // bytes of the input files, now and then; nil: nobody
+}
+
+// Result is what came out.
+type Result struct {
+	Alerts     []*alert.Alert
+	Damage     []*capture.Damage  // what could not be read, by input
+	Skipped    []*capture.Unknown // files found in folders that are no captures
+	Packets    int64
+	Activities int64
+	From, To   activity.Time // of the first and last packet
+	Explained  Explanation
+}
+
+// UsageError is an error of the caller's, not of the input's: exit code 2.
+type UsageError struct{ Err error }
+
+func (e *UsageError) Error() string { return e.Err.Error() }
+func (e *UsageError) Unwrap() error { return e.Err }
+
+const (
+	// sensorName is the one sensor of an offline log.
+	sensorName = "file"
+	// progressEvery is how often, in packet time, the sensor's clock progress
+	// goes into the log, as live.
+	progressEvery = activity.Time(250 * time.Millisecond)
+	// disorder is how far the packets of a capture may be out of order in time
+	// before their activities count as late: multi-queue capture and merged
+	// files swap packets within fractions of a second.
+	disorder = activity.Time(time.Second)
+)
+
+// siteKey keys the password tags. Offline it need not be secret: the tags stay
+// in this process, and the capture holds the passwords themselves. It is fixed
+// so that the same capture always gives the same findings.
+var siteKey = sha256.Sum256([]byte("verderer analyze"))
+
+// Run analyzes. Damaged input is reported in the Result; an error is returned
+// for wrong options (*UsageError), when ctx ends or when OnActivity fails.
+func Run(ctx context.Context, o Options) (*Result, error) {
+	cfg, exclusions, err := o.config()
+	if err != nil {
+		return nil, &UsageError{err}
+	}
+	core := center.New(cfg)
+	if o.Directory != "" {
+		snap, err := readDirectory(o.Directory)
+		if err != nil {
+			return nil, &UsageError{err}
+		}
+		core.Apply(&ingest.Record{Sensor: sensorName, Directory: snap})
+	}
+	var counters counter.Set
+	res, err := read(ctx, o, &counters, core.Apply)
+	if err != nil {
+		return nil, err
+	}
+	core.Drain()
+	counters.Merge(&core.Counters)
+	res.Alerts = core.Alerts()
+	res.Explained = explain(core, cfg.Definitions, exclusions, &counters)
+	return res, nil
+}
+
+// read runs the sensor's half and hands the records of the log to apply.
+func read(ctx context.Context, o Options, counters *counter.Set, apply func(*ingest.Record)) (*Result, error) {
+	res := new(Result)
+	var failed error
+	var clock activity.Time // the newest packet time
+	since, until := bounds(o)
+	pipe, err := sensor.New(decoders.Set, siteKey[:], counters, func(a *activity.Activity) {
+		if a.Time < since || a.Time >= until {
+			return
+		}
+		res.Activities++
+		if o.OnActivity != nil && failed == nil {
+			failed = o.OnActivity(a)
+		}
+		apply(&ingest.Record{Sensor: sensorName, Ingest: max(clock, a.Time), Activity: a})
+	})
+	if err != nil {
+		return nil, err
+	}
+	m := capture.Merge(capture.Walk(o.Inputs), o.Stdin)
+	defer m.Close()
+	var c capture.Chunk
+	var told activity.Time
+	for failed == nil {
+		switch err := m.Next(&c); {
+		case err == nil:
+		case errors.Is(err, io.EOF):
+			pipe.Flush(clock)
+			res.Skipped = m.Skipped()
+			return res, failed
+		default:
+			var d *capture.Damage
+			if !errors.As(err, &d) {
+				return nil, fmt.Errorf("reading captures: %w", err)
+			}
+			res.Damage = append(res.Damage, d)
+			continue
+		}
+		if res.Packets == 0 {
+			res.From, clock, told = c.Time, c.Time, c.Time
+			apply(&ingest.Record{Sensor: sensorName, Ingest: c.Time, Attach: c.Time - disorder})
+		}
+		res.Packets++
+		clock = max(clock, c.Time)
+		res.From, res.To = min(res.From, c.Time), clock
+		if clock >= told+progressEvery {
+			told = clock
+			apply(&ingest.Record{Sensor: sensorName, Ingest: clock, Progress: clock - disorder})
+		}
+		pipe.Packet(&c)
+		if res.Packets%4096 == 0 {
+			if err := ctx.Err(); err != nil {
+				return nil, fmt.Errorf("analyzing: %w", err)
+			}
+			if o.OnProgress != nil {
+				o.OnProgress(m.Progress())
+			}
+		}
+	}
+	return nil, failed
+}
+
+func bounds(o Options) (since, until activity.Time) {
+	since, until = -1<<63, 1<<63-1
+	if !o.Since.IsZero() {
+		since = activity.Time(o.Since.UnixNano())
+	}
+	if !o.Until.IsZero() {
+		until = activity.Time(o.Until.UnixNano())
+	}
+	return since, until
+}
+
+func (o *Options) config() (center.Config, []*alert.Exclusion, error) {
+	defs := o.Definitions
+	if defs == nil {
+		defs = all.Definitions
+	}
+	var ids []string
+	for _, d := range defs {
+		ids = append(ids, d.ID)
+	}
+	cfg := center.Config{Level: o.Level, Shards: o.Shards}
+	if cfg.Level == "" {
+		cfg.Level = detect.LevelLow
+	}
+	if len(o.Inputs) == 0 {
+		return cfg, nil, errors.New("no input: name captures or folders, or - for standard input")
+	}
+	for _, s := range o.Exclusions {
+		x, err := alert.ParseExclusion(s, ids)
+		if err != nil {
+			return cfg, nil, err
+		}
+		cfg.Exclusions = append(cfg.Exclusions, x)
+	}
+	for _, id := range o.Detections {
+		if !slices.Contains(ids, id) {
+			return cfg, nil, fmt.Errorf("choosing detections: no detection %q; there are: %s", id, strings.Join(ids, ", "))
+		}
+	}
+	for _, d := range defs {
+		if o.Detections == nil || slices.Contains(o.Detections, d.ID) {
+			cfg.Definitions = append(cfg.Definitions, d)
+		}
+	}
+	return cfg, cfg.Exclusions, nil
+}
+
+func readDirectory(path string) (*directory.Snapshot, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("opening directory snapshot: %w", err)
+	}
+	defer f.Close()
+	snap, err := directory.Read(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return snap, nil
+}

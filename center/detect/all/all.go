@@ -1,0 +1,22 @@
+// Package all lists the detections.
+package all
+
+import (
+	"github.com/verderer/verderer/center/detect"
+	"github.com/verderer/verderer/center/detect/accountenum"
+	"github.com/verderer/verderer/center/detect/asreproast"
+	"github.com/verderer/verderer/center/detect/bruteforceauth"
+	"github.com/verderer/verderer/center/detect/bruteforceldap"
+	"github.com/verderer/verderer/center/detect/dcsync"
+	"github.com/verderer/verderer/center/detect/dnsrecon"
+)
+
+// Definitions is every detection, by id.
+var Definitions = []*detect.Definition{
+	&accountenum.Definition,
+	&asreproast.Definition,
+	&bruteforceauth.Definition,
+	&bruteforceldap.Definition,
+	&dcsync.Definition,
+	&dnsrecon.Definition,
+}

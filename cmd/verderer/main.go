@@ -1,0 +1,81 @@
+// Command verderer watches Active Directory for identity attacks.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/verderer/verderer/analyze"
+)
+
+// Exit codes that scripts rely on.
+const (
+	exitDone    = 0
+	exitError   = 1
+	exitUsage   = 2
+	exitDamaged = 3 // something could not be read; the rest was analyzed
+)
+
+// version is set at release with -ldflags; otherwise it is the commit built.
+var version string
+
+type commands struct {
+	Analyze analyzeCommand `cmd:"" help:"Read captures and print identity-attack alerts."`
+	Version versionCommand `cmd:"" help:"Print the version."`
+}
+
+func main() {
+	var c commands
+	parser := kong.Must(&c,
+		kong.Name("verderer"),
+		kong.Description("Detects identity attacks on Active Directory."),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+	)
+	ctx, err := parser.Parse(os.Args[1:])
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "verderer: %v\nTry 'verderer --help'.\n", err)
+		os.Exit(exitUsage)
+	}
+	stop, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer cancel()
+	code := exitDone
+	ctx.BindTo(stop, (*context.Context)(nil))
+	ctx.Bind(&code)
+	if err := ctx.Run(); err != nil {
+		fmt.Fprintf(os.Stderr, "verderer: %s\n", printable(err.Error()))
+		code = exitError
+		var usage *analyze.UsageError
+		if errors.As(err, &usage) {
+			code = exitUsage
+		}
+	}
+	os.Exit(code)
+}
+
+type versionCommand struct{}
+
+func (versionCommand) Run() error {
+	fmt.Println("verderer", buildVersion())
+	return nil
+}
+
+func buildVersion() string {
+	if version != "" {
+		return version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" && len(s.Value) >= 12 {
+				return "devel-" + s.Value[:12]
+			}
+		}
+	}
+	return "devel"
+}

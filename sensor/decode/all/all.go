@@ -1,0 +1,20 @@
+// Package all lists the decoders.
+package all
+
+import (
+	"github.com/verderer/verderer/sensor/decode"
+	"github.com/verderer/verderer/sensor/decode/dcerpc"
+	"github.com/verderer/verderer/sensor/decode/dns"
+	"github.com/verderer/verderer/sensor/decode/drsuapi"
+	"github.com/verderer/verderer/sensor/decode/gssapi"
+	"github.com/verderer/verderer/sensor/decode/kerberos"
+	"github.com/verderer/verderer/sensor/decode/ldap"
+	"github.com/verderer/verderer/sensor/decode/ntlm"
+)
+
+// Set is every decoder we have.
+var Set = decode.Set{
+	Protocols:  []decode.Protocol{kerberos.Protocol, ldap.Protocol, dns.Protocol, dcerpc.Protocol},
+	Inner:      []decode.Inner{gssapi.Inner, kerberos.Inner, ntlm.Inner},
+	Interfaces: []decode.Interface{drsuapi.Interface},
+}
