@@ -34,8 +34,8 @@ type segment struct {
 	lost     int // bytes after data that the snap length cut off
 }
 
-func (s *segment) len() int           { return len(s.data) + s.lost }
-func (s *segment) has(flag byte) bool { return s.flags&flag != 0 }
+func (s *segment) len() int            { return len(s.data) + s.lost }
+func (s *segment) has(flags byte) bool { return s.flags&flags != 0 }
 
 // tcp finds the connection of a segment. The checksum is not verified: network
 // cards fill it in after the capture.
@@ -161,7 +161,7 @@ func (t *Table) belongs(c *conn, dir Dir, s *segment) bool {
 			return false
 		}
 		// With TCP Fast Open a SYN-ACK acknowledges data too (RFC 7413 §4.1.2).
-		if peer := &c.half[ToServer]; peer.started && s.ack-peer.start > 1<<16 {
+		if peer := &c.half[ToServer]; peer.started && s.ack-peer.start > peer.next-peer.start {
 			return false
 		}
 		return !h.started || h.start == s.seq+1 || h.next == h.start && !c.over
@@ -185,6 +185,15 @@ func (t *Table) process(c *conn, dir Dir, s *segment, now activity.Time) {
 		}
 		return // not touched: its time is running out
 	}
+	if c.declined {
+		if s.has(flagFIN | flagRST) {
+			c.over = true
+			t.touch(c, &t.closing)
+		} else {
+			t.touch(c, &t.settled)
+		}
+		return
+	}
 	h, peer := &c.half[dir], &c.half[1-dir]
 	h.seen = true
 	if s.has(flagRST) {
@@ -192,8 +201,9 @@ func (t *Table) process(c *conn, dir Dir, s *segment, now activity.Time) {
 		return
 	}
 	if s.has(flagSYN) {
-		s.seq++ // the SYN counts as one byte
-		if !h.started || h.next == h.start {
+		s.seq++                             // the SYN counts as one byte
+		if !h.started || h.start != s.seq { // of two SYN-ACKs the later counts
+			t.dropHole(h)
 			h.begin(s.seq)
 		}
 		if s.has(flagACK) && !peer.started {
@@ -203,11 +213,7 @@ func (t *Table) process(c *conn, dir Dir, s *segment, now activity.Time) {
 	if s.has(flagACK) {
 		t.acknowledge(c, 1-dir, s, now)
 	}
-	for i := range c.half {
-		if hole := c.half[i].hole; hole != nil && t.clock >= hole.deadline {
-			t.expire(hole, now)
-		}
-	}
+	t.expireDue(peer.hole, now)
 	continued := h.started && h.next != h.start
 	if s.len() > 0 {
 		t.data(c, dir, s, now)
@@ -215,6 +221,7 @@ func (t *Table) process(c *conn, dir Dir, s *segment, now activity.Time) {
 	if s.has(flagFIN) {
 		t.fin(c, dir, s.seq+uint32(s.len()), now)
 	}
+	t.expireDue(h.hole, now) // not before what may have filled it
 	switch {
 	case t.closeIfDone(c, now):
 	case h.done || peer.done || h.finSeen || peer.finSeen,
