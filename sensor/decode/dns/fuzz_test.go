@@ -13,8 +13,8 @@ import (
 	"github.com/verderer/verderer/sensor/flow"
 )
 
-// script is a conversation written down for the fuzzer: per call of Feed a byte whose
-// lowest bit is the direction, two bytes of length, and the payload.
+// script is a conversation written down for the fuzzer: per call of Feed a byte
+// whose lowest bit is the direction, two bytes of length, and the payload.
 type script []byte
 
 func (s script) add(dir flow.Dir, b []byte) script {
