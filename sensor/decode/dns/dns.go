@@ -97,8 +97,6 @@ func (d *Decoder) Reset(x *decode.Context) {
 	for i := range d.framers {
 		d.framers[i].Reset(x.Conn.MidStream)
 	}
-	clear(d.pending)
-	d.pending, d.held = d.pending[:0], 0
 }
 
 // Feed implements flow.Handler.
@@ -126,8 +124,11 @@ func (d *Decoder) Close(now activity.Time) {
 	for i := range d.pending {
 		d.giveUp(&d.pending[i])
 	}
-	clear(d.pending)
+	clear(d.pending) // lets go of the strings
 	d.pending, d.held = d.pending[:0], 0
+	for i := range d.framers {
+		d.framers[i].Reset(false) // and of the buffers
+	}
 }
 
 func (d *Decoder) tcpMessage(b []byte, _ bool) { d.message(b[2:]) }
@@ -149,7 +150,7 @@ func (d *Decoder) message(b []byte) {
 	}
 	switch {
 	case asker == flow.ToClient && d.x.Conn.Client.Port() != d.x.Conn.Server.Port():
-		d.misled()
+		d.astray()
 	case m.header.Response:
 		d.response(asker)
 	default:
@@ -157,10 +158,10 @@ func (d *Decoder) message(b []byte) {
 	}
 }
 
-// misled states a message that goes the wrong way, a response to the server or
+// astray states a message that goes the wrong way, a response to the server or
 // a query to the client, as an attempt of its sender. It answers nothing, and
 // the records in it are nobody's word.
-func (d *Decoder) misled() {
+func (d *Decoder) astray() {
 	m := &d.msg
 	q := m.query(d.dir)
 	m.rest(q.name, 0, nil)

@@ -14,6 +14,8 @@
 //     follows the gap belongs to it still, and Answers counts what was seen.
 //   - A dynamic update (opcode 5) and its response: one dns.update. The question
 //     is the zone; Records are what the update adds.
+//   - A message that goes the wrong way, a response to the server's port or a
+//     query from it: an Attempt of its sender, with an anomaly and no records.
 //
 // Rcode 0 is a Success; any other is a Failure whose Error is the code's name
 // ("NXDOMAIN", "REFUSED"), extended codes of EDNS included. The asker is the

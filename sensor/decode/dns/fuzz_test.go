@@ -2,23 +2,19 @@ package dns
 
 import (
 	"encoding/binary"
-	"errors"
-	"io"
 	"path/filepath"
 	"testing"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/verderer/verderer/activity"
-	"github.com/verderer/verderer/counter"
-	"github.com/verderer/verderer/sensor/capture"
 	"github.com/verderer/verderer/sensor/decode"
+	"github.com/verderer/verderer/sensor/decode/decodetest"
 	"github.com/verderer/verderer/sensor/flow"
 )
 
-// script is how the fuzzer and the benchmark write a conversation down: per call
-// of Feed a byte whose lowest bit is the direction, two bytes of length, and
-// the payload.
+// script is a conversation written down for the fuzzer: per call of Feed a byte
+// whose lowest bit is the direction, two bytes of length, and the payload.
 type script []byte
 
 func (s script) add(dir flow.Dir, b []byte) script {
@@ -36,54 +32,31 @@ func (s script) next() (dir flow.Dir, b []byte, rest script) {
 	return flow.Dir(s[0] & 1), s[3 : 3+n], s[3+n:]
 }
 
-// recorder is a Router that writes scripts of a capture's conversations.
-type recorder struct{ scripts map[*flow.Conn]script }
-
-func (r *recorder) Port(_ activity.Transport, port uint16) bool { return port == 53 }
-func (r *recorder) Signature([]byte) (bool, flow.Dir)           { return false, 0 }
-func (r *recorder) Open(c *flow.Conn) flow.Handler              { return &recording{r, c} }
-
+// recording is a Decoder that writes its conversation down.
 type recording struct {
-	*recorder
-	conn *flow.Conn
+	script
+	transport activity.Transport
+	done      func(*recording)
 }
 
+func (r *recording) Reset(x *decode.Context) { r.script, r.transport = nil, x.Conn.Transport }
 func (r *recording) Feed(dir flow.Dir, b []byte, _ activity.Time) {
-	r.scripts[r.conn] = r.scripts[r.conn].add(dir, b)
+	r.script = r.add(dir, b)
 }
 func (r *recording) Gap(flow.Dir, int, activity.Time) {}
-func (r *recording) Close(activity.Time)              {}
-
-// scriptsOf reads the conversations of a capture in testdata.
-func scriptsOf(t testing.TB, path string) map[*flow.Conn]script {
-	src, err := capture.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer src.Close()
-	var counters counter.Set
-	r := &recorder{make(map[*flow.Conn]script)}
-	table := flow.New(flow.Config{}, r, &counters)
-	for {
-		var c capture.Chunk
-		switch err := src.Next(&c); {
-		case errors.Is(err, io.EOF):
-			table.Flush(c.Time)
-			return r.scripts
-		case err != nil:
-			t.Fatal(err)
-		}
-		table.Packet(&c)
-	}
-}
+func (r *recording) Close(activity.Time)              { r.done(r) }
 
 func FuzzFeed(f *testing.F) {
+	record := Protocol
+	record.New = func() decode.Decoder {
+		return &recording{done: func(r *recording) {
+			f.Add([]byte(r.script), r.transport == activity.TCP, false, false)
+			f.Add([]byte(r.script), r.transport == activity.TCP, true, true)
+		}}
+	}
 	captures, _ := filepath.Glob(filepath.Join("testdata", "*.pcap"))
 	for _, path := range captures {
-		for c, s := range scriptsOf(f, path) {
-			f.Add([]byte(s), c.Transport == activity.TCP, false, false)
-			f.Add([]byte(s), c.Transport == activity.TCP, true, true)
-		}
+		decodetest.File(f, path, decode.Set{Protocols: []decode.Protocol{record}})
 	}
 	f.Fuzz(func(t *testing.T, b []byte, overTCP, servers, midStream bool) {
 		c := between(activity.UDP, 40000, 53)

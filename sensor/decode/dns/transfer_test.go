@@ -118,6 +118,19 @@ func TestTransferWithoutSOA(t *testing.T) {
 	}
 }
 
+func TestTransferNamesAnAnomalyOnce(t *testing.T) {
+	v := tcp(t)
+	v.ask(ask(1, "lab.", dnsmessage.TypeAXFR))
+	b := reply(1, "lab.", dnsmessage.TypeAXFR, 0, soa("lab.", 7))
+	b[7] = 2 // answers claimed, of which one is there
+	v.reply(b)
+	v.reply(b)
+	if len(v.got) != 1 || len(v.got[0].Anomalies) != 1 {
+		t.Errorf("got %+v", v.got)
+	}
+	v.counted(AnomalyShort, 2)
+}
+
 func TestIncrementalTransfer(t *testing.T) {
 	host := a4("h.lab.", "10.0.0.1")
 	at := func(serial uint32) dnsmessage.Resource { return soa("lab.", serial) }

@@ -3,10 +3,7 @@ package dns
 import (
 	"bytes"
 	"encoding/xml"
-	"errors"
 	"fmt"
-	"io"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -17,10 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/verderer/verderer/activity"
-	"github.com/verderer/verderer/counter"
-	"github.com/verderer/verderer/sensor"
-	"github.com/verderer/verderer/sensor/capture"
 	"github.com/verderer/verderer/sensor/decode"
+	"github.com/verderer/verderer/sensor/decode/decodetest"
 )
 
 // TestAgainstTshark compares what the decoder and tshark read from every capture
@@ -34,57 +29,20 @@ func TestAgainstTshark(t *testing.T) {
 	if _, err := exec.LookPath("tshark"); err != nil {
 		t.Skip("tshark is not installed")
 	}
-	corpus := os.Getenv("VERDERER_CORPUS")
-	if corpus == "" {
-		corpus = filepath.Join("..", "..", "..", "..", "shared", "corpus")
-	}
-	var files []string
-	for _, folder := range []string{"lab", "pcap", "benign"} {
-		found, _ := filepath.Glob(filepath.Join(corpus, folder, "*cap*"))
-		files = append(files, found...)
-	}
-	if len(files) == 0 {
-		t.Skip("no corpus of captures: neither $VERDERER_CORPUS nor ../shared/corpus beside the repository has one")
-	}
+	files := decodetest.Corpus(t, 3)
 	var total atomic.Int64
 	t.Cleanup(func() { t.Logf("%d messages compared", total.Load()) })
 	for _, path := range files {
 		t.Run(filepath.Base(path), func(t *testing.T) {
 			t.Parallel()
 			want := fromTshark(t, path)
-			got := fromActivities(activitiesOf(t, path))
+			activities, _, _ := decodetest.Readable(t, path, decode.Set{Protocols: []decode.Protocol{Protocol}})
+			got := fromActivities(activities)
 			total.Add(int64(len(want)))
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("messages differ (-tshark +ours):\n%s", diff)
 			}
 		})
-	}
-}
-
-// activitiesOf decodes a capture, damaged or not.
-func activitiesOf(t *testing.T, path string) (got []*activity.Activity) {
-	src, err := capture.Open(path)
-	if err != nil {
-		t.Skip(err)
-	}
-	defer src.Close()
-	var counters counter.Set
-	p, err := sensor.New(decode.Set{Protocols: []decode.Protocol{Protocol}}, nil, &counters, func(a *activity.Activity) { got = append(got, a) })
-	if err != nil {
-		t.Fatal(err)
-	}
-	var last activity.Time
-	for {
-		var c capture.Chunk
-		err := src.Next(&c)
-		if errors.Is(err, io.EOF) {
-			p.Flush(last)
-			return got
-		}
-		if err == nil {
-			last = max(last, c.Time)
-			p.Packet(&c)
-		}
 	}
 }
 
