@@ -124,7 +124,7 @@ func FuzzAccount(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, s string, nameType int32) {
 		for _, a := range []Account{ParseAccount(s), Principal(s, "R", nameType)} {
-			if a.Key() != a.Key() || a.IsComputer() && a.HostKey() == "" {
+			if k := a.Key(); k != a.Key() || a.IsComputer() && a.HostKey() == "" {
 				t.Fatalf("%q: %+v", s, a)
 			}
 			if a.Name == "" && a.Key() != "" {

@@ -51,7 +51,9 @@ func (d *decoder) bindRequest(m *LDAPMessage) {
 	b.waiting, b.final = true, true
 	b.id, b.asked = m.MessageID, d.now
 	b.detail.MessageID = m.MessageID
-	if !whole || !m.Whole {
+	if !m.Whole {
+		b.note(anomalyCut)
+	} else if !whole {
 		b.note(anomalyRequest)
 	}
 	if m.MessageID == 0 {
@@ -59,8 +61,11 @@ func (d *decoder) bindRequest(m *LDAPMessage) {
 	}
 	switch r.Authentication {
 	case authSimple:
+		if !whole {
+			break // a name or password that is only cut off does not count as empty
+		}
 		b.detail.Anonymous = len(r.Name) == 0 || len(r.Credentials) == 0
-		if len(r.Credentials) > 0 && whole {
+		if len(r.Credentials) > 0 {
 			b.detail.PasswordTag = d.x.PasswordTag(r.Credentials, d.now)
 		}
 	case authSASL:
