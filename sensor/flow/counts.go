@@ -10,7 +10,7 @@ type counts struct {
 
 	notIP, malformed, otherTransport, notFollowed, followed, fragments *counter.Counter
 
-	cut, timeBack, tooDeep, extensions, unreadable *counter.Counter
+	cut, timeBack, tooLong, tooDeep, extensions, unreadable *counter.Counter
 
 	fragmentsTiny, fragmentsOverlapping, fragmentsConflict                             *counter.Counter
 	datagramsJoined, datagramsUnfinished, datagramsEvicted, fragmentsBad, fragmentsCut *counter.Counter
@@ -35,6 +35,7 @@ func newCounts(s *counter.Set) counts {
 
 		cut:        of("packets cut by the snap length"),
 		timeBack:   of("jumps back in time"),
+		tooLong:    of("packets longer by their IP header than captured"),
 		tooDeep:    of("packets dropped: too many IP headers"),
 		extensions: of("packets dropped: too many IPv6 extension headers"),
 		unreadable: of("packets dropped: headers cut by the snap length"),

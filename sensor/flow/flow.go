@@ -12,6 +12,11 @@
 // that arrive early are copied, into pages of a pool with a cap.
 //
 // Everything is bounded: see Config. Time is packet time.
+//
+// A sensor cannot know which of two forged or overlapping segments a host took.
+// The first one captured wins here, and every conflict, segment outside any
+// window and reset is counted. Checksums are not verified, since network cards
+// fill them in after the capture.
 package flow
 
 import (

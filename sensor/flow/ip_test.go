@@ -76,6 +76,8 @@ func TestLayers(t *testing.T) {
 		"IPv4 header cut":       {capture.LinkRaw, v4[:19], "", "packets with a malformed header"},
 		"IPv4 length 0 (TSO)":   {capture.LinkRaw, patched(v4, 2, 0, 0), open4, ""},
 		"IPv4 length too short": {capture.LinkRaw, patched(v4, 2, 0, 19), "", "packets with a malformed header"},
+		"IPv4 length too long":  {capture.LinkRaw, patched(v4, 2, 99, 0), open4, ""},
+		"IPv6 length too long":  {capture.LinkRaw, patched(v6, 4, 99, 0), open6, ""},
 		"IPv6 length 0 (TSO)":   {capture.LinkRaw, patched(v6, 4, 0, 0), open6, ""},
 		"IPv6 header cut":       {capture.LinkRaw, v6[:39], "", "packets with a malformed header"},
 		"ICMP":                  {capture.LinkRaw, patched(v4, 9, 1), "", "packets of other transports"},

@@ -20,9 +20,9 @@ const (
 	// number further ahead is of no connection we know.
 	maxAhead = 1 << 30
 	// maxBehind is how far back a segment counts as retransmitted. A domain
-	// controller's peers keep less than this in flight; what is further back and
-	// not acknowledged is a new start, lest one forged segment ahead make us
-	// deaf to all that follows.
+	// controller's peers keep less than this in flight; what is further back
+	// is a new start, lest one forged segment ahead make us deaf to all that
+	// follows.
 	maxBehind = 16 << 20
 )
 
@@ -201,13 +201,16 @@ func (t *Table) process(c *conn, dir Dir, s *segment, now activity.Time) {
 		return
 	}
 	if s.has(flagSYN) {
-		s.seq++                             // the SYN counts as one byte
-		if !h.started || h.start != s.seq { // of two SYN-ACKs the later counts
+		s.seq++ // the SYN counts as one byte
+		if !h.started || h.start != s.seq {
+			// Of two SYN-ACKs the later counts.
 			t.dropHole(h)
 			h.begin(s.seq)
+			h.fromSYN = true
 		}
 		if s.has(flagACK) && !peer.started {
 			peer.begin(s.ack)
+			peer.fromSYN = true
 		}
 	}
 	if s.has(flagACK) {
@@ -235,7 +238,9 @@ func (t *Table) process(c *conn, dir Dir, s *segment, now activity.Time) {
 	}
 }
 
-func (h *half) begin(seq uint32) { h.started, h.start, h.next = true, seq, seq }
+func (h *half) begin(seq uint32) {
+	h.started, h.fromSYN, h.start, h.next = true, false, seq, seq
+}
 
 // rst closes a connection reset by the segment its peer obeys for sure, which
 // is the one with the very next sequence number (RFC 5961 §3.2). After any
@@ -255,21 +260,21 @@ func (t *Table) data(c *conn, dir Dir, s *segment, now activity.Time) {
 		h.begin(s.seq)
 	}
 	n := s.len()
-	if h.done && s.seq == h.next-1 && n > 1 {
+	if h.done && s.seq == h.next-1 {
 		// Bytes where the FIN was: the receiver cannot have accepted both, and
 		// whoever goes on sending says which.
 		h.done = false
 		h.next--
 	}
 	ahead := int(int32(s.seq - h.next))
-	if ahead > maxAhead || ahead < -maxBehind {
+	if ahead > maxAhead || ahead < -h.behind() {
 		t.n.restarts.Add(1)
-		if h.acked && h.next-h.ack <= maxBehind {
-			return // the receiver is where we are, and drops it too
+		if !h.expects(s) {
+			return
 		}
 		t.dropHole(h)
 		t.gap(c, dir, 0, now)
-		h.next = s.seq
+		h.begin(s.seq)
 		ahead = 0
 	}
 	switch {
@@ -296,6 +301,20 @@ func (t *Table) data(c *conn, dir Dir, s *segment, now activity.Time) {
 		s.data = s.data[known:]
 	}
 	t.deliver(c, dir, s, now)
+}
+
+// behind is how far back a segment can be of this connection. Nothing but a
+// keep-alive is from before its SYN, as it would seem after a forged one.
+func (h *half) behind() int {
+	if sent := h.next - h.start; h.fromSYN && sent < maxBehind {
+		return int(sent) + 1
+	}
+	return maxBehind
+}
+
+// expects tells whether the receiver, as far as it was heard, has use for s.
+func (h *half) expects(s *segment) bool {
+	return !h.acked || int32(s.seq+uint32(s.len())-h.ack) > 0 && int32(s.seq-h.ack) <= maxAhead
 }
 
 // fin notes that the sender finished at seq.

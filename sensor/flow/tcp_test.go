@@ -144,6 +144,10 @@ func TestDeclinedIsDeclinedForGood(t *testing.T) {
 		t.Errorf("asked %d times", asked)
 	}
 	tr.count("conversations declined by the decoders", 1)
+	tr.send(c2s(99, 1, flagACK, "out of order"))
+	if n := tr.table.held.budget.used; n != 0 {
+		t.Errorf("%d pages held for it", n)
+	}
 	tr.send(c2s(7, 1, flagFIN|flagACK, ""), c2s(9000, 0, flagSYN, ""), c2s(9001, 1, flagACK, "new"))
 	if asked != 2 {
 		t.Errorf("asked %d times after the ports were used again", asked)
@@ -193,6 +197,22 @@ func TestEndings(t *testing.T) {
 		"bytes instead of the FIN": {
 			[]seg{c2s(1004, 5001, flagFIN|flagACK, ""), c2s(1004, 5001, flagACK, "more")},
 			[]string{"> more"},
+		},
+		"one byte instead of the FIN": { // which looks like a keep-alive
+			[]seg{c2s(1004, 5001, flagFIN|flagACK, ""), c2s(1004, 5001, flagACK, "m"), c2s(1005, 5001, flagACK, "ore")},
+			[]string{"> m", "> ore"},
+		},
+		"forged SYN": {
+			[]seg{answer, c2s(1004+1<<20, 0, flagSYN, ""), c2s(1004, 5007, flagACK, "go on"), s2c(5007, 1009, flagACK, "yes"), c2s(1009, 5010, flagACK, "and on")},
+			[]string{"< answer", "close", "open tcp 10.0.0.1:50000>10.0.0.2:445", "> gap 0", "> go on", "< yes", "> and on"},
+		},
+		"forged SYN, receiver heard": {
+			[]seg{answer, c2s(1004+1<<20, 0, flagSYN, ""), s2c(5007, 1004, flagACK, ""), c2s(1004, 5007, flagACK, "go on")},
+			[]string{"< answer", "close", "open tcp 10.0.0.1:50000>10.0.0.2:445", "> gap 0", "> go on"},
+		},
+		"forged SYN-ACK": {
+			[]seg{answer, s2c(77, 1004+1<<20, flagSYN|flagACK, ""), s2c(5007, 1004, flagACK, ""), c2s(1004, 5007, flagACK, "go on")},
+			[]string{"< answer", "close", "open tcp 10.0.0.1:50000>10.0.0.2:445", "> gap 0", "> go on"},
 		},
 		"bytes behind the FIN": {
 			[]seg{c2s(1004, 5001, flagFIN|flagACK, ""), c2s(1005, 5001, flagACK, "more"), c2s(1010, 5001, flagACK, "yet")},
@@ -245,9 +265,9 @@ func TestEndings(t *testing.T) {
 func TestKeepAlivesAreNoBytes(t *testing.T) {
 	tr := newTrace(t, Config{})
 	tr.handshake()
-	tr.send(c2s(1001, 5001, flagACK, "ask"), c2s(1003, 5001, flagACK, "\x00"), c2s(1003, 5001, flagACK, ""), c2s(1004, 5001, flagACK, "more"))
+	tr.send(c2s(1000, 5001, flagACK, "\x00"), c2s(1001, 5001, flagACK, "ask"), c2s(1003, 5001, flagACK, "\x00"), c2s(1003, 5001, flagACK, ""), c2s(1004, 5001, flagACK, "more"))
 	tr.want(opened, "50000 > ask", "50000 > more")
-	tr.count("segments that keep alive", 1)
+	tr.count("segments that keep alive", 2)
 	tr.count("segments retransmitted", 0)
 }
 
@@ -267,11 +287,11 @@ func TestAbsurdSequenceNumbers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			tr := newTrace(t, Config{})
-			tr.send(c2s(1000, 0, flagSYN, ""), c2s(1001, 5001, flagACK, "ask"))
+			tr.send(c2s(1001, 5001, flagACK, "ask"))
 			if test.acked {
 				tr.send(s2c(5001, 1004, flagACK, ""))
 			}
-			tr.want(opened, "50000 > ask")
+			tr.want(opened+" mid-stream", "50000 > ask")
 			tr.send(c2s(test.seq, 5001, flagACK, "far"))
 			tr.want(test.want...)
 		})
