@@ -38,8 +38,9 @@ const (
 	// Harmless: none known.
 	fieldOrder
 	// missingField: a field that is not OPTIONAL is not there, a name has no
-	// components, or an AS-REQ has no cname (RFC 4120 §5.4.1). Harmless: minimal
-	// clients and health probes.
+	// components, or an AS-REQ has no cname (RFC 4120 §5.4.1). Harmless: Heimdal
+	// KDCs, Samba's among them, leave the server's name empty when they refuse a
+	// ticket or an option.
 	missingField
 	// wrongVersion: pvno or tkt-vno is not 5 (RFC 4120 §5.3, §5.4.1). Harmless:
 	// none known.

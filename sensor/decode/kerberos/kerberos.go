@@ -56,6 +56,7 @@ const (
 type decoder struct {
 	x       *decode.Context
 	framers decode.Framers // TCP
+	parser  parser         // of the message at hand; here so that a message costs no allocation
 	pending []exchange     // unanswered requests, oldest first; at most maxPending, on UDP one
 
 	// The last reply seen over UDP, to know it when it comes again: its length
@@ -205,7 +206,8 @@ func (d *decoder) giveUp(keep int, now activity.Time) {
 
 // message reads one message, without the length that precedes it over TCP.
 func (d *decoder) message(dir flow.Dir, b []byte, cut bool, now activity.Time) {
-	p := parser{cut: cut}
+	p := &d.parser
+	*p = parser{cut: cut}
 	if cut {
 		p.found = messageCut
 		d.x.Count(reasonCut, 1)
@@ -231,16 +233,16 @@ func (d *decoder) message(dir flow.Dir, b []byte, cut bool, now activity.Time) {
 			d.x.Count(reasonDirection, 1)
 			return
 		}
-		d.request(&p, number, body, now)
+		d.request(p, number, body, now)
 	case number == msgASRep || number == msgTGSRep || number == msgError:
 		if dir != flow.ToClient {
 			d.x.Count(reasonDirection, 1)
 			return
 		}
 		if number == msgError {
-			d.refusal(&p, body, now)
+			d.refusal(p, body, now)
 		} else {
-			d.reply(&p, number, body, now)
+			d.reply(p, number, body, now)
 		}
 	case number == msgAPReq || number == msgAPRep || number == msgSafe || number == msgPriv || number == msgCred:
 		d.x.Count(reasonOther, 1)

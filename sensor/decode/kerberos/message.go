@@ -299,13 +299,13 @@ func (p *parser) kdcReq(body []byte, msgType int32, q *KDCReq) {
 		}
 	}
 	f.need(needKDCReq)
-	switch {
-	case msgType == msgTGSReq && q.CName.NameString != nil:
+	if msgType == msgTGSReq && q.CName.NameString != nil {
 		p.found |= cnameInTGSReq
-	case p.cut:
-	case msgType == msgTGSReq && !q.PAData.HasAPReq:
+	}
+	if msgType == msgTGSReq && !q.PAData.HasAPReq && !p.cut {
 		p.found |= noAPReq
-	case msgType == msgASReq && q.CName.NameString == nil:
+	}
+	if msgType == msgASReq && q.CName.NameString == nil && !p.cut {
 		p.found |= missingField
 	}
 }
