@@ -90,14 +90,14 @@ func (b *bind) goesOn(r *BindRequest, mechanism string) bool {
 	return !b.waiting || !b.proved() || len(r.Credentials) == 0 || chosenLayer(r.Credentials) != ""
 }
 
-// proved tells whether a token said who the client is: a ticket, or the
-// AUTHENTICATE of NTLM.
+// proved tells whether a token said who the client is: a Kerberos AP-REQ, or
+// the AUTHENTICATE of NTLM.
 func (b *bind) proved() bool {
 	if b.simple {
 		return true
 	}
 	n := b.auth.NTLM
-	return b.auth.Ticket != nil || n != nil && (n.User != "" || n.Anonymous || n.Flags != 0)
+	return b.auth.Mechanism == activity.MechKerberos || n != nil && (n.User != "" || n.Anonymous || n.Flags != 0)
 }
 
 // mechanismOf names how r authenticates: "" for simple.

@@ -140,6 +140,9 @@ func listed(list []string, name []byte, limit int) (_ []string, more bool) {
 	if len(list) == limit {
 		return list, false
 	}
+	if list == nil {
+		list = make([]string, 0, 4) // most ask for few
+	}
 	s, _, _ := text(name[:min(len(name), maxName)])
 	return append(list, s), true
 }
