@@ -543,3 +543,16 @@ func TestMidStream(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 }
+
+func TestRepeatedQueryIsOne(t *testing.T) {
+	v := udp(t)
+	for range 3 {
+		v.ask(ask(7, "a.", dnsmessage.TypeA))
+	}
+	v.ask(ask(7, "b.", dnsmessage.TypeA))
+	v.counted(countRepeated, 2)
+	got := v.close()
+	if len(got) != 2 || got[0].Requested != second || got[0].DNS.Question != "a" || got[1].DNS.Question != "b" {
+		t.Errorf("got %d activities: %v", len(got), got)
+	}
+}
