@@ -167,8 +167,12 @@ func FuzzFeed(f *testing.F) {
 		f.Add(turn.bytes, byte(0))
 		f.Add(turn.bytes, byte(3))
 	}
+	x := newHarness(f)
+	d := decoderOf(x)
 	f.Fuzz(func(t *testing.T, b []byte, how byte) {
-		x := bound(t)
+		d.Reset(d.x)
+		x.calls, x.emitted = nil, nil
+		x.client(pdu{callID: 1}.bind(ptypeBind, offered{id: 0, uuid: uuidRead}))
 		x.client(pdu{callID: 1}.request(0, 1, "args"))
 		dir := flow.Dir(how & 1)
 		half := len(b) / 2
