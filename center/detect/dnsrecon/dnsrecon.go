@@ -140,6 +140,9 @@ func zoneTransfer(r *resolve.Resolved) detect.Finding {
 	f.Numbers = []detect.Number{{Name: transfers, Value: 1, Threshold: 1}}
 	note := fmt.Sprintf("Asked for the zone %s", r.DNS.Question)
 	switch {
+	case r.Outcome == activity.Success && r.DNS.Answers == 0:
+		f.Outcome = activity.Failure // Samba's way of refusing
+		note += " and got an answer without any record."
 	case r.Outcome == activity.Success:
 		note += fmt.Sprintf(" and got %d records.", r.DNS.Answers)
 	case r.Error != "":

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -109,6 +110,7 @@ func Lines(t testing.TB, activities []*activity.Activity) []byte {
 // `make golden ONE=./FOLDER` writes.
 func Golden(t *testing.T, dir string, set decode.Set) {
 	captures, _ := filepath.Glob(filepath.Join(dir, "*.pcap*"))
+	captures = slices.DeleteFunc(captures, func(path string) bool { return filepath.Ext(path) == ".py" }) // writes the capture
 	if len(captures) == 0 {
 		t.Fatalf("no captures in %s", dir)
 	}

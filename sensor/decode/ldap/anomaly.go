@@ -3,11 +3,14 @@ package ldap
 // Anomalies an activity of this package may carry: the whole list. Each says
 // which clause the message breaks, and how that comes about without malice.
 const (
-	// anomalyRequest: the request ends or differs from its ASN.1 (RFC 4511
-	// §4.2, §4.5.1) somewhere; what stands before that place was kept. Occurs
-	// with clients that append private elements, and with requests above
-	// maxRequest, which are read in part.
+	// anomalyRequest: the request differs from its ASN.1 (RFC 4511 §4.2, §4.5.1)
+	// somewhere; what stands before that place was kept. Occurs with clients that
+	// append private elements.
 	anomalyRequest = "request-malformed"
+	// anomalyCut: the end of the request is not there: lost by the capture, or
+	// beyond maxRequest. No clause is broken; what the activity does not show may
+	// still have been asked.
+	anomalyCut = "message-cut"
 	// anomalyResponse: the answer's LDAPResult is not readable (§4.1.9), so that
 	// the result code is unknown. Occurs with damaged captures.
 	anomalyResponse = "response-malformed"
@@ -34,7 +37,7 @@ const (
 	anomalyVersion = "version-unknown"
 	// anomalyText: a name or DN is not UTF-8 (§4.1.2). Occurs with LDAPv2
 	// clients, whose strings are T.61.
-	anomalyText = "text-not-utf8"
+	anomalyText = "name-not-utf8"
 	// anomalyMessageID: the request uses message ID 0, which is kept for
 	// unsolicited notifications, or that of a request still unanswered
 	// (§4.1.1.1). Occurs where the answer to the earlier one was not captured.

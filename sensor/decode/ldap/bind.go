@@ -51,7 +51,9 @@ func (d *decoder) bindRequest(m *LDAPMessage) {
 	b.waiting, b.final = true, true
 	b.id, b.asked = m.MessageID, d.now
 	b.detail.MessageID = m.MessageID
-	if !whole || !m.Whole {
+	if !m.Whole {
+		b.note(anomalyCut)
+	} else if !whole {
 		b.note(anomalyRequest)
 	}
 	if m.MessageID == 0 {
@@ -59,8 +61,11 @@ func (d *decoder) bindRequest(m *LDAPMessage) {
 	}
 	switch r.Authentication {
 	case authSimple:
+		if !whole {
+			break // a name or password that is only cut off does not count as empty
+		}
 		b.detail.Anonymous = len(r.Name) == 0 || len(r.Credentials) == 0
-		if len(r.Credentials) > 0 && whole {
+		if len(r.Credentials) > 0 {
 			b.detail.PasswordTag = d.x.PasswordTag(r.Credentials, d.now)
 		}
 	case authSASL:
@@ -85,14 +90,14 @@ func (b *bind) goesOn(r *BindRequest, mechanism string) bool {
 	return !b.waiting || !b.proved() || len(r.Credentials) == 0 || chosenLayer(r.Credentials) != ""
 }
 
-// proved tells whether a token said who the client is: a ticket, or the
-// AUTHENTICATE of NTLM.
+// proved tells whether a token said who the client is: a Kerberos AP-REQ, or
+// the AUTHENTICATE of NTLM.
 func (b *bind) proved() bool {
 	if b.simple {
 		return true
 	}
 	n := b.auth.NTLM
-	return b.auth.Ticket != nil || n != nil && (n.User != "" || n.Anonymous || n.Flags != 0)
+	return b.auth.Mechanism == activity.MechKerberos || n != nil && (n.User != "" || n.Anonymous || n.Flags != 0)
 }
 
 // mechanismOf names how r authenticates: "" for simple.

@@ -43,8 +43,17 @@ type filterText struct {
 
 const ellipsis = "…"
 
-// full tells that no more text is wanted. The text itself is cut by the caller
-// (activity.Cut), since it may be longer by one escape.
+// read returns the text of the filter r stands before, at most activity.MaxText
+// bytes.
+func (w *filterText) read(r ber.Reader) string {
+	*w = filterText{buf: w.buf[:0]}
+	w.filter(&r, 1)
+	w.full()
+	return activity.Cut(string(w.buf))
+}
+
+// full tells that no more text is wanted. buf may grow past the limit by an
+// escape and the closing parentheses.
 func (w *filterText) full() bool {
 	if len(w.buf) > activity.MaxText {
 		w.cut = true
@@ -121,8 +130,8 @@ func (w *filterText) assertion(r ber.Reader, op string) {
 	}
 	w.description(desc)
 	w.buf = append(w.buf, op...)
-	_, value, whole, err := r.Partial()
-	if err != nil {
+	tag, value, whole, err := r.Partial()
+	if err != nil || tag != ber.OctetString {
 		w.unread()
 		return
 	}
@@ -133,7 +142,7 @@ func (w *filterText) assertion(r ber.Reader, op string) {
 }
 
 // substrings writes a SubstringFilter: at most one initial, then any, then at
-// most one final.
+// most one final, none of them empty (RFC 4517 §3.3.30).
 func (w *filterText) substrings(r ber.Reader) {
 	const (
 		initial = ber.Tag(0x80)
@@ -157,10 +166,13 @@ func (w *filterText) substrings(r ber.Reader) {
 			if last != final {
 				w.buf = append(w.buf, '*')
 			}
+			if !r.Empty() {
+				w.unread()
+			}
 			return
 		}
 		tag, value, err := parts.Next()
-		if err != nil || tag < initial || tag > final || last == final || tag == initial && last != 0 {
+		if err != nil || tag < initial || tag > final || last == final || tag == initial && last != 0 || len(value) == 0 {
 			w.unread()
 			return
 		}
@@ -180,7 +192,7 @@ func (w *filterText) extensible(r ber.Reader) {
 		w.description(desc)
 	}
 	value, ok := r.Expect(ber.ContextPrimitive(3))
-	if dn, ok := r.Expect(ber.ContextPrimitive(4)); ok && len(dn) == 1 && dn[0] != 0 {
+	if dn, ok := r.Expect(ber.ContextPrimitive(4)); ok && (len(dn) != 1 || dn[0] != 0) {
 		w.buf = append(w.buf, ":dn"...)
 	}
 	if hasRule {

@@ -24,13 +24,14 @@ const (
 // 4752, MS-ADTS §5.1.2.1): buffers of a four-octet length and a token that
 // wraps bytes of the LDAP stream. A message may begin and end anywhere in them.
 //
-// Nothing of a buffer is kept but its first maxHead bytes: AD answers a large
-// search in one buffer of megabytes.
+// Nothing of a buffer is kept but its first maxHead bytes, and these only if
+// they come in pieces: AD answers a large search in one buffer of megabytes.
 type layer struct {
 	head  [maxHead]byte
 	n     int   // bytes of head
-	token token // valid once its kind is known
-	pos   int   // bytes of the token consumed, from then on
+	size  int   // of the token, as the length states
+	token token // of the buffer under way, unfinished between two
+	pos   int   // bytes of it consumed
 }
 
 // token says how to read a buffer behind its length.
@@ -38,7 +39,7 @@ type token struct {
 	kind tokenKind
 	head int  // bytes before the content
 	tail int  // bytes after it
-	pad  bool // the content's last byte is padding if the LDAP messages are complete without it
+	pad  bool // the content may end in a byte of padding
 }
 
 type tokenKind uint8
@@ -121,47 +122,65 @@ func parseRC4(b []byte, size int) token {
 	return t
 }
 
-// size is the length the buffer states, without the length itself.
-func (l *layer) size() int { return int(binary.BigEndian.Uint32(l.head[:lengthSize])) }
-
-// left is how much of the buffer is still to come.
-func (l *layer) left() int { return l.size() - l.pos }
-
-// begin takes bytes of a new buffer until its token is known, which known
-// tells, and returns the others. The bytes it took of the token are early.
-func (l *layer) begin(data []byte) (early, rest []byte, known bool) {
-	for {
+// begin reads the head of a buffer. known tells that its token is; then early
+// is what was looked at of it, of which taken bytes are consumed and not in
+// rest.
+func (l *layer) begin(data []byte) (early []byte, taken int, rest []byte, known bool) {
+	if l.n == 0 && len(data) > lengthSize {
+		// All of it at hand, as nearly always: nothing need be copied, and the
+		// messages stay in one piece.
+		if !l.measure(data) {
+			return nil, 0, data, true
+		}
+		rest = data[lengthSize:]
+		early = rest[:min(l.size, len(rest))]
+		if l.token = parseToken(early, l.size); l.token.kind != tokenUnfinished {
+			return early, 0, rest, true
+		}
+	}
+	for len(data) > 0 {
 		want := lengthSize
 		if l.n >= lengthSize {
-			want = min(maxHead, lengthSize+l.size())
+			want = min(maxHead, lengthSize+l.size)
 		}
 		took := copy(l.head[l.n:want], data)
 		l.n, data = l.n+took, data[took:]
 		if l.n < lengthSize {
-			return nil, nil, false
+			break
 		}
-		if size := l.size(); size == 0 || size > maxBuffer {
-			l.token = token{kind: tokenUnknown}
-			return nil, data, true
+		if !l.measure(l.head[:]) {
+			return nil, 0, data, true
 		}
 		early = l.head[lengthSize:l.n]
-		if l.token = parseToken(early, l.size()); l.token.kind != tokenUnfinished {
-			return early, data, true
-		}
-		if len(data) == 0 {
-			return nil, nil, false
+		if l.token = parseToken(early, l.size); l.token.kind != tokenUnfinished {
+			return early, len(early), data, true
 		}
 	}
+	return nil, 0, nil, false
 }
+
+// measure reads the length. One that cannot be leaves an unknown token.
+func (l *layer) measure(b []byte) bool {
+	n := binary.BigEndian.Uint32(b)
+	if n == 0 || n > maxBuffer {
+		l.token = token{kind: tokenUnknown}
+		return false
+	}
+	l.size = int(n)
+	return true
+}
+
+// left is how much of the buffer is still to come.
+func (l *layer) left() int { return l.size - l.pos }
 
 // content moves on over n bytes of the token and tells which of them, from and
 // to, are content.
 func (l *layer) content(n int) (from, to int) {
-	from = max(0, l.token.head-l.pos)
-	to = min(n, l.size()-l.token.tail-l.pos)
+	from = min(n, max(0, l.token.head-l.pos))
+	to = min(n, l.size-l.token.tail-l.pos)
 	l.pos += n
-	return min(from, n), max(to, min(from, n))
+	return from, max(from, to)
 }
 
 // next begins at a new buffer.
-func (l *layer) next() { l.n, l.pos, l.token = 0, 0, token{} }
+func (l *layer) next() { l.n, l.size, l.pos, l.token = 0, 0, 0, token{} }

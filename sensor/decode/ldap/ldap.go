@@ -10,8 +10,8 @@ import (
 	"github.com/verderer/verderer/sensor/flow"
 )
 
-// Protocol registers the decoder. 3268 and 3269 are the global catalogue
-// (MS-ADTS §3.1.1.3.2.14); 636 and 3269 speak TLS from the first byte.
+// Protocol registers the decoder. 3268 and 3269 are those of the global
+// catalogue; 636 and 3269 speak TLS from the first byte.
 var Protocol = decode.Protocol{
 	Name:    "ldap",
 	TCP:     []uint16{389, 3268, 636, 3269},
@@ -78,8 +78,8 @@ func (d *decoder) Feed(dir flow.Dir, data []byte, now activity.Time) {
 	d.streams[dir].feed(data)
 }
 
-// datagram reads the messages of a CLDAP datagram; an answer is an entry and a
-// result in one (MS-ADTS §3.1.1.3.1.10).
+// datagram reads the messages of a CLDAP datagram: an answer is an entry and a
+// result in one, encoded as over TCP and not as RFC 1798 has it.
 func (d *decoder) datagram(dir flow.Dir, b []byte) {
 	for len(b) > 0 {
 		n := element(b)

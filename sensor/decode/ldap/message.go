@@ -113,20 +113,21 @@ func (b *BindRequest) parse(body []byte) (ok bool) {
 	if b.Name, ok = r.Expect(ber.OctetString); !ok {
 		return false
 	}
-	tag, content, err := r.Next()
+	tag, content, whole, err := r.Partial()
 	if err != nil {
 		return false
 	}
-	b.Authentication, b.Credentials = tag, content
+	b.Authentication = tag
 	if tag == authSASL {
-		r := ber.New(content)
-		b.Credentials = nil
-		if b.Mechanism, ok = r.Expect(ber.OctetString); !ok {
+		sasl := ber.New(content)
+		if b.Mechanism, ok = sasl.Expect(ber.OctetString); !ok {
 			return false
 		}
-		b.Credentials, _ = r.Expect(ber.OctetString)
+		b.Credentials, _ = sasl.Expect(ber.OctetString)
+	} else if whole {
+		b.Credentials = content
 	}
-	return r.Empty()
+	return whole && r.Empty()
 }
 
 // BindResponse answers it (RFC 4511 §4.2.2).

@@ -6,7 +6,7 @@ import (
 )
 
 // netlogonAttribute is what a client of the domain controller locator asks the
-// root DSE for (MS-ADTS §6.3.3): the "LDAP ping". It is no attribute of the
+// root DSE for (MS-ADTS §3.1.1.3.2.14, §6.3.3): the "LDAP ping". It is no attribute of the
 // directory; its value is the answer of the Netlogon service.
 const netlogonAttribute = "netlogon"
 

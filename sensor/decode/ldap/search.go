@@ -55,7 +55,9 @@ func (d *decoder) searchRequest(m *LDAPMessage) {
 		id: m.MessageID, asked: d.now, alive: d.now, account: d.bound,
 		detail: &activity.LDAPSearch{MessageID: m.MessageID, Scope: int32(r.Scope), ResultCode: int32(noResult)},
 	}
-	if !whole || !m.Whole {
+	if !m.Whole {
+		s.odd = noted(s.odd, anomalyCut)
+	} else if !whole {
 		s.odd = noted(s.odd, anomalyRequest)
 	}
 	d.describe(&s, &r, m)
@@ -88,18 +90,16 @@ func (d *decoder) describe(s *search, r *SearchRequest, m *LDAPMessage) {
 		s.odd = noted(s.odd, anomalyScope)
 	}
 
-	w := &d.text
-	*w = filterText{buf: w.buf[:0]}
-	if !r.Filter.Empty() {
-		w.filter(&r.Filter, 1)
-	}
-	s.detail.Filter = activity.Cut(string(w.buf))
-	for _, f := range [...]struct {
-		set     bool
-		anomaly string
-	}{{w.broken, anomalyFilter}, {w.deep, anomalyFilterDepth}, {w.cut, anomalyFilterCut}} {
-		if f.set {
-			s.odd = noted(s.odd, f.anomaly)
+	if w := &d.text; !r.Filter.Empty() {
+		s.detail.Filter = w.read(r.Filter)
+		if w.broken {
+			s.odd = noted(s.odd, anomalyFilter)
+		}
+		if w.deep {
+			s.odd = noted(s.odd, anomalyFilterDepth)
+		}
+		if w.cut {
+			s.odd = noted(s.odd, anomalyFilterCut)
 		}
 	}
 
@@ -139,6 +139,9 @@ func (d *decoder) describe(s *search, r *SearchRequest, m *LDAPMessage) {
 func listed(list []string, name []byte, limit int) (_ []string, more bool) {
 	if len(list) == limit {
 		return list, false
+	}
+	if list == nil {
+		list = make([]string, 0, 4) // most ask for few
 	}
 	s, _, _ := text(name[:min(len(name), maxName)])
 	return append(list, s), true

@@ -40,13 +40,14 @@ const (
 // been seen. It is told by the first byte: 0x30 begins a message, 0x14 to 0x17
 // a TLS record, and 0x00 a buffer of at most 16 MiB.
 type stream struct {
-	d      *decoder
-	dir    flow.Dir
-	mode   mode
-	framer decode.Framer
-	layer  layer
-	signs  bool                           // an NTLM layer was seen to leave messages readable
-	take   func(b []byte, truncated bool) // takes what the framer cut
+	d        *decoder
+	dir      flow.Dir
+	mode     mode
+	framer   decode.Framer
+	layer    layer
+	signs    bool                           // an NTLM layer was seen to leave messages readable
+	unpadded bool                           // an RC4 layer was seen to do without padding
+	take     func(b []byte, truncated bool) // takes what the framer cut
 }
 
 func newStream(d *decoder, dir flow.Dir) *stream {
@@ -63,7 +64,7 @@ func newStream(d *decoder, dir flow.Dir) *stream {
 }
 
 func (s *stream) reset(midStream bool) {
-	s.mode, s.signs = plain, false
+	s.mode, s.signs, s.unpadded = plain, false, false
 	s.layer.next()
 	s.framer.Max = maxRequest
 	if s.dir == flow.ToClient {
@@ -122,16 +123,17 @@ func (s *stream) unwrap(data []byte) []byte {
 			s.mode = plain
 			return data
 		}
-		early, rest, known := l.begin(data)
+		before := l.n
+		early, taken, rest, known := l.begin(data)
 		if !known {
 			return nil
 		}
 		if !s.judge(early) {
-			s.d.skip(l.n + len(rest))
+			s.d.skip(before + len(data))
 			s.leave()
 			return nil
 		}
-		s.content(early)
+		s.content(early[:taken])
 		data = rest
 	}
 	n := min(l.left(), len(data))
@@ -164,13 +166,13 @@ func (s *stream) judge(early []byte) bool {
 			return false
 		}
 		s.d.count(layerUnknown, 1)
-		s.d.count(layerUnknownBytes, l.size())
+		s.d.count(layerUnknownBytes, l.size)
 		s.d.readable = true
 		return true
 	}
 	if l.token.kind == tokenSealed {
 		s.d.count(sealed, 1)
-		s.d.count(sealedBytes, l.size()-l.token.head)
+		s.d.count(sealedBytes, l.size-l.token.head)
 		s.d.readable = true
 	}
 	return true
@@ -189,15 +191,13 @@ func (s *stream) content(b []byte) {
 		s.d.skip(len(b)) // messages begin where buffers do, if anywhere
 		return
 	}
-	if l.token.pad && l.left() == 0 {
-		// RFC 4757 §7.3 ends the plaintext in one byte of padding. Whether an
-		// implementation really does shows here: a message wants it or not.
-		last := b[len(b)-1:]
-		s.d.skip(s.framer.Feed(b[:len(b)-1], s.take))
-		if s.framer.Idle() {
-			return
+	if end := len(b) - 1; l.token.pad && l.left() == 0 {
+		// RFC 4757 §7.3 ends the plaintext in one octet of padding, of value 1.
+		// Should an implementation leave it out, its buffers end in other octets.
+		s.unpadded = s.unpadded || b[end] != 1
+		if !s.unpadded {
+			b = b[:end]
 		}
-		b = last
 	}
 	s.d.skip(s.framer.Feed(b, s.take))
 }
@@ -205,15 +205,15 @@ func (s *stream) content(b []byte) {
 // leave gives up the layer until the next segment shows what it is.
 func (s *stream) leave() {
 	s.layer.next()
+	s.lose(0)
 	s.mode = plain
-	s.framer.Gap(0)
 }
 
 // gap notes n lost bytes, 0 for an unknown number.
 func (s *stream) gap(n int) {
 	l := &s.layer
 	if s.mode != wrapped {
-		s.framer.Gap(n)
+		s.lose(n)
 		return
 	}
 	if l.token.kind == tokenUnfinished || n == 0 || n > l.left() {
@@ -221,10 +221,20 @@ func (s *stream) gap(n int) {
 		return
 	}
 	if from, to := l.content(n); from < to && l.token.kind == tokenSigned {
-		s.framer.Gap(to - from)
+		s.lose(to - from)
 	}
 	if l.left() == 0 {
 		l.next()
+	}
+}
+
+// lose notes n lost bytes of LDAP. What there is of the message they cut is
+// read: the filter of a long request is worth more than nothing.
+func (s *stream) lose(n int) {
+	begun := s.framer.Begun()
+	s.framer.Gap(n)
+	if begun != nil && s.framer.Lost() && s.mode != inTLS && plausible(begun) > 0 {
+		s.take(begun, true)
 	}
 }
 
