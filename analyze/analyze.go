@@ -107,6 +107,13 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	return res, nil
 }
 
+// Log runs the sensor's half alone: apply gets the records of the ingest log
+// that Run would work through, the directory snapshot aside. The Result has no
+// alerts.
+func Log(ctx context.Context, o Options, apply func(*ingest.Record)) (*Result, error) {
+	return read(ctx, o, new(counter.Set), apply)
+}
+
 // read runs the sensor's half and hands the records of the log to apply.
 func read(ctx context.Context, o Options, counters *counter.Set, apply func(*ingest.Record)) (*Result, error) {
 	res := new(Result)

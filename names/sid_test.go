@@ -102,7 +102,7 @@ func TestSIDParts(t *testing.T) {
 	if !admins.DomainRID(RIDDomainAdmins) || admins.DomainRID(RIDAdministrator) {
 		t.Error("DomainRID does not tell Domain Admins")
 	}
-	for _, text := range []string{"S-1-5-21-1-2-3", "S-1-5-32-544", "S-1-5-18", "S-1-5-22-1-2-3-512", "S-1-6-21-1-2-3-512"} {
+	for _, text := range []string{"S-1-5-21-1-2-3", "S-1-5-32-544", "S-1-5-18", "S-1-5-22-1-2-3-512", "S-1-5-21-1-2-3-512-512", "S-1-6-21-1-2-3-512"} {
 		s := mustSID(text)
 		if _, ok := s.Domain(); ok || s.DomainRID(512) || s.DomainRID(3) {
 			t.Errorf("%s passes for an account of a domain", text)

@@ -19,6 +19,8 @@ func TestParseSPN(t *testing.T) {
 		{"MSSQLSvc/db.lab:1433", SPN{Class: "MSSQLSvc", Host: "db.lab", Port: 1433}, "mssqlsvc/db.lab:1433"},
 		{"MSSQLSvc/db.lab:PROD", SPN{Class: "MSSQLSvc", Host: "db.lab", Instance: "PROD"}, "mssqlsvc/db.lab:prod"},
 		{"MSSQLSvc/db.lab:70000", SPN{Class: "MSSQLSvc", Host: "db.lab", Instance: "70000"}, "mssqlsvc/db.lab:70000"},
+		{"MSSQLSvc/db.lab:0", SPN{Class: "MSSQLSvc", Host: "db.lab", Instance: "0"}, "mssqlsvc/db.lab:0"},
+		{"http/ann@web/app", SPN{Class: "http", Host: "ann@web", Service: "app"}, "http/ann@web/app"},
 		{"MSSQLSvc/db.lab:014", SPN{Class: "MSSQLSvc", Host: "db.lab", Port: 14}, "mssqlsvc/db.lab:14"},
 		{"GC/dc1.lab/lab", SPN{Class: "GC", Host: "dc1.lab", Service: "lab"}, "gc/dc1.lab/lab"},
 		{"ldap/dc1:389/DC=lab@R", SPN{Class: "ldap", Host: "dc1", Port: 389, Service: "DC=lab", Realm: "R"}, "ldap/dc1:389/dc=lab"},

@@ -61,6 +61,7 @@ func TestFromUTF16LE(t *testing.T) {
 		{"low alone", []byte{0x00, 0xDE, 'a', 0}, "\uFFFDa", true},
 		{"two highs, one low", []byte{0x3D, 0xD8, 0x3D, 0xD8, 0x00, 0xDE}, "\uFFFD😀", true},
 		{"odd", []byte{'a', 0, 'b'}, "a\uFFFD", true},
+		{"odd after NULs", []byte{'a', 0, 0, 0, 'b'}, "a\x00\uFFFD", true},
 		{"odd NUL", []byte{'a', 0, 0}, "a\uFFFD", true},
 		{"U+FFFD itself", []byte{0xFD, 0xFF}, "\uFFFD", false},
 	} {

@@ -140,7 +140,7 @@ func start(d *detect.Definition, n *detect.Finding) *folded {
 			ID:         hex.EncodeToString(h[:16]),
 			Detection:  d.ID,
 			MDIID:      d.MDIID,
-			ATAIDs:     slices.Clone(d.ATAIDs),
+			ATAIDs:     d.ATAIDs,
 			Title:      d.Name,
 			Severity:   d.Severity,
 			Status:     Open,
@@ -256,7 +256,10 @@ func compare(a, b *Alert) int {
 
 func (a *folded) finish(d *detect.Definition) *Alert {
 	t := a.Alert
-	t.Sources, t.Targets, t.Accounts = slices.Clone(t.Sources), slices.Clone(t.Targets), slices.Clone(t.Accounts)
+	// Lists are never null in JSON, and the fold goes on with its own.
+	t.ATAIDs, t.Techniques = append([]int{}, t.ATAIDs...), append([]string{}, t.Techniques...)
+	t.Sources, t.Targets = append([]detect.Computer{}, t.Sources...), append([]detect.Computer{}, t.Targets...)
+	t.Accounts = append([]detect.Party{}, t.Accounts...)
 	t.Summary = d.Summary(a.facts())
 	for _, n := range a.Numbers {
 		t.Evidence = append(t.Evidence, comparison(n))
@@ -280,7 +283,7 @@ func (a *folded) finish(d *detect.Definition) *Alert {
 		t.Evidence = append(t.Evidence, Evidence{Kind: Statement, Text: "The rule ran without a learned baseline, at its most sensitive level."})
 	}
 	t.Evidence = append(t.Evidence,
-		Evidence{Kind: Activities, Text: activitiesText(len(a.Activities), t.Count), Activities: a.Activities},
+		Evidence{Kind: Activities, Text: activitiesText(len(a.Activities), t.Count), Activities: slices.Clone(a.Activities)},
 		Evidence{Kind: Legitimate, Text: d.Legitimate})
 	return &t
 }

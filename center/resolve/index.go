@@ -15,6 +15,7 @@ type index struct {
 	dcByAddr    map[netip.Addr]string
 	dcByName    map[string]bool
 	dnsServers  map[netip.Addr]bool
+	domains     map[string]bool
 	replicators map[string][]netip.Addr
 	removed     map[string]activity.Time
 }
@@ -24,11 +25,15 @@ func newIndex(s *directory.Snapshot) index {
 		dcByAddr:    make(map[netip.Addr]string),
 		dcByName:    make(map[string]bool),
 		dnsServers:  make(map[netip.Addr]bool),
+		domains:     make(map[string]bool),
 		replicators: make(map[string][]netip.Addr),
 		removed:     make(map[string]activity.Time),
 	}
 	if s == nil {
 		return x
+	}
+	for _, d := range s.Domains {
+		x.domains[names.RealmKey(d.DNS)] = true
 	}
 	for _, d := range s.DomainControllers {
 		x.dcByName[names.HostKey(d.Name)] = true

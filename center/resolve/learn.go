@@ -51,10 +51,20 @@ func (r *Resolver) learnKerberos(a *activity.Activity, answered bool) {
 		h := r.touch(a.Target.Addr)
 		h.KDC = max(h.KDC, a.Time)
 	}
-	if k.Issued == nil || a.Account.Zero() {
+	if k.Issued == nil {
 		return
 	}
-	c := client{Name: activity.Cut(a.Account.Name), Domain: a.Account.Domain, Time: a.Time}
+	if answered && k.RequestSeen {
+		r.realms.put(names.RealmKey(k.Issued.Realm), a.Time)
+	}
+	c := client{Name: a.Account.Name, Domain: a.Account.Domain, Time: a.Time}
+	if (a.Account.Zero() || anonymous(a)) && k.Presented != nil {
+		c, _ = r.tickets.get(k.Presented.ID)
+		c.Time = a.Time
+	}
+	if c.Name == "" {
+		return
+	}
 	if r.tickets.put(k.Issued.ID, c) {
 		r.counters.Of("resolve", "issued tickets forgotten: more than fit").Add(1)
 	}
@@ -81,13 +91,13 @@ func (r *Resolver) learnDNS(a *activity.Activity) {
 	for _, rec := range d.Records {
 		switch rec.Type {
 		case typeSRV:
-			if locator(rec.Name) {
+			if realm := locator(rec.Name); realm != "" {
 				n := r.dnsName(rec.Data)
-				n.Locator, n.By = max(n.Locator, a.Time), a.Target.Addr
+				n.Locators = note(n.Locators, said{Name: realm, By: a.Target.Addr, At: a.Time})
 			}
 		case typeNS:
 			n := r.dnsName(rec.Data)
-			n.NS, n.NSBy = max(n.NS, a.Time), a.Target.Addr
+			n.Zones = note(n.Zones, said{Name: names.HostKey(rec.Name), By: a.Target.Addr, At: a.Time})
 		case typeA, typeAAAA:
 			addr, err := netip.ParseAddr(rec.Data)
 			if err != nil {
@@ -98,30 +108,22 @@ func (r *Resolver) learnDNS(a *activity.Activity) {
 	}
 }
 
-// locator tells whether an SRV name is one of those by which clients find
-// domain controllers (MS-ADTS §6.3.2.3), whose targets therefore are such.
-func locator(srv string) bool {
-	s := strings.ToLower(srv)
-	for _, p := range []string{"_ldap._tcp.", "_kerberos._tcp.", "_kerberos._udp."} {
-		if strings.HasPrefix(s, p) {
-			return true
+// locator returns the realm whose domain controllers an SRV name leads to, ""
+// for other names: those by which clients find them, without a site (MS-ADTS
+// §6.3.2.3).
+func locator(srv string) string {
+	s := names.HostKey(srv)
+	for _, p := range []string{"_ldap._tcp.dc._msdcs.", "_kerberos._tcp.dc._msdcs.", "_ldap._tcp.", "_kerberos._tcp.", "_kerberos._udp."} {
+		if realm, ok := strings.CutPrefix(s, p); ok && !strings.HasPrefix(realm, "_") {
+			return names.RealmKey(realm)
 		}
 	}
-	return false
+	return ""
 }
 
 func (r *Resolver) address(key string, addr, by netip.Addr, at activity.Time) {
 	n := r.dnsName(key)
-	i := slices.IndexFunc(n.Addrs, func(s said) bool { return s.Addr == addr && s.By == by })
-	switch {
-	case i >= 0:
-		n.Addrs[i].At = max(n.Addrs[i].At, at)
-	default:
-		if len(n.Addrs) >= maxAddrs {
-			n.Addrs = slices.Delete(n.Addrs, 0, 1)
-		}
-		n.Addrs = append(n.Addrs, said{addr, by, at})
-	}
+	n.Addrs = note(n.Addrs, said{Addr: addr, By: by, At: at})
 	h := r.touch(addr)
 	if !slices.Contains(h.Names, key) {
 		if len(h.Names) >= maxAddrs {
@@ -129,7 +131,7 @@ func (r *Resolver) address(key string, addr, by netip.Addr, at activity.Time) {
 		}
 		h.Names = append(h.Names, key)
 	}
-	r.name(addr, key, "DNS", true, at)
+	r.name(addr, key, "DNS", r.trusted(by, at), at)
 }
 
 // touch returns the host at addr, made when new, and marks it as in use.

@@ -8,12 +8,15 @@ package resolve
 
 import (
 	"net/netip"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/verderer/verderer/activity"
 	"github.com/verderer/verderer/center/directory"
 	"github.com/verderer/verderer/center/ingest"
 	"github.com/verderer/verderer/counter"
+	"github.com/verderer/verderer/names"
 )
 
 // Resolved is an activity with what the center knew of it at its place in the
@@ -75,6 +78,9 @@ const (
 	// maxHosts bounds addresses; maxNames the DNS names they go by. A forest of
 	// 100,000 computers fits twice.
 	maxHosts, maxNames = 200_000, 200_000
+	// maxRealms bounds the Kerberos realms seen to issue tickets: forests have
+	// dozens of domains at most.
+	maxRealms = 1000
 	// maxAddrs bounds the addresses of one name, and the names of one address.
 	maxAddrs = 16
 
@@ -91,6 +97,7 @@ type Resolver struct {
 	tickets  *lru[activity.TicketID, client]
 	hosts    *lru[netip.Addr, *host]
 	names    *lru[string, *name]
+	realms   *lru[string, activity.Time]
 	dir      *directory.Snapshot
 	index    index
 	counters *counter.Set
@@ -118,17 +125,31 @@ type host struct {
 
 // name is what DNS answers said of a DNS name. By is the server that said so.
 type name struct {
-	Addrs   []said        `json:"addrs,omitempty"`
-	Locator activity.Time `json:"locator,omitempty"` // named by an SRV record as a domain controller
-	By      netip.Addr    `json:"by,omitzero"`       // who named it so
-	NS      activity.Time `json:"ns,omitempty"`      // named by an NS record
-	NSBy    netip.Addr    `json:"nsBy,omitzero"`
+	Addrs    []said `json:"addrs,omitempty"`    // its addresses
+	Locators []said `json:"locators,omitempty"` // the realms for which an SRV record names it as a domain controller
+	Zones    []said `json:"zones,omitempty"`    // the zones for which an NS record names it
 }
 
+// said is what the DNS server By stated at a time: an address or a name.
 type said struct {
-	Addr netip.Addr    `json:"addr"`
+	Addr netip.Addr    `json:"addr,omitzero"`
+	Name string        `json:"name,omitempty"`
 	By   netip.Addr    `json:"by"`
 	At   activity.Time `json:"at"`
+}
+
+// note keeps the newest time of each statement.
+func note(list []said, s said) []said {
+	for i := range list {
+		if o := &list[i]; o.Addr == s.Addr && o.Name == s.Name && o.By == s.By {
+			o.At = max(o.At, s.At)
+			return list
+		}
+	}
+	if len(list) >= maxAddrs {
+		list = slices.Delete(list, 0, 1)
+	}
+	return append(list, s)
 }
 
 // New makes a Resolver that knows nothing.
@@ -137,6 +158,7 @@ func New(counters *counter.Set) *Resolver {
 		tickets:  newLRU[activity.TicketID, client](maxTickets),
 		hosts:    newLRU[netip.Addr, *host](maxHosts),
 		names:    newLRU[string, *name](maxNames),
+		realms:   newLRU[string, activity.Time](maxRealms),
 		counters: counters,
 	}
 }
@@ -164,7 +186,7 @@ func (r *Resolver) Resolve(it ingest.Item) *Resolved {
 func (r *Resolver) account(a *activity.Activity) Account {
 	var acc Account
 	switch t := presented(a); {
-	case !a.Account.Zero():
+	case !a.Account.Zero() && !anonymous(a):
 		acc = Account{Name: a.Account.Name, Domain: a.Account.Domain, SID: a.Account.SID, Method: "wire"}
 		acc.Key = accountKey(a.Account.Name, a.Account.Raw, a.Account.Domain)
 	case t != nil:
@@ -181,6 +203,13 @@ func (r *Resolver) account(a *activity.Activity) Account {
 	acc.Replicator = r.index.replicator(acc.Key, a.Source.Addr)
 	acc.Former = r.index.former(acc.Key, a.Time)
 	return acc
+}
+
+// anonymous tells that the reply hides its client: with FAST it says
+// WELLKNOWN/ANONYMOUS (RFC 6113 §5.4.3, RFC 8062), and the ticket-granting
+// ticket presented says more.
+func anonymous(a *activity.Activity) bool {
+	return a.Kerberos != nil && strings.EqualFold(a.Account.Name, "WELLKNOWN/ANONYMOUS")
 }
 
 // presented is the ticket that authenticated the act, nil without one.
@@ -217,7 +246,7 @@ func (r *Resolver) host(addr netip.Addr, now activity.Time) Host {
 	if h.DC == "" {
 		h.DC = r.proof(addr, k, now)
 	}
-	h.DNSServer = h.DNSServer || fresh(k.DNS, now) || r.nameServer(k, addr, now)
+	h.DNSServer = h.DNSServer || fresh(k.DNS, now)
 	h.Promoted = fresh(k.Promoted, now)
 	if h.Name == "" && k.Name != "" {
 		h.Name, h.Method, h.Certainty = k.Name, k.NameBy, Low
@@ -252,14 +281,7 @@ func (r *Resolver) proof(addr netip.Addr, k *host, now activity.Time) string {
 	}
 	for _, dn := range k.Names {
 		n, _ := r.names.get(dn)
-		if n == nil {
-			continue
-		}
-		named := r.index.dcByName[dn]
-		if !named && fresh(n.Locator, now) {
-			named = r.trusted(n.By, now)
-		}
-		if !named {
+		if n == nil || !r.index.dcByName[dn] && !r.locates(n, now) {
 			continue
 		}
 		for _, s := range n.Addrs {
@@ -271,6 +293,22 @@ func (r *Resolver) proof(addr netip.Addr, k *host, now activity.Time) string {
 	return ""
 }
 
+// locates tells whether a domain controller's DNS names n as a domain
+// controller of a realm that is seen to issue tickets. Other realms do not
+// count: by default every user may add names to a zone, but not to those that
+// the domain controllers themselves have registered.
+func (r *Resolver) locates(n *name, now activity.Time) bool {
+	for _, s := range n.Locators {
+		if !fresh(s.At, now) || !r.trusted(s.By, now) {
+			continue
+		}
+		if seen, ok := r.realms.get(s.Name); ok && fresh(seen, now) || r.index.domains[s.Name] {
+			return true
+		}
+	}
+	return false
+}
+
 // trusted tells whether the DNS server at addr is itself a domain controller.
 func (r *Resolver) trusted(addr netip.Addr, now activity.Time) bool {
 	if r.index.dcByAddr[addr] != "" {
@@ -280,18 +318,27 @@ func (r *Resolver) trusted(addr netip.Addr, now activity.Time) bool {
 	return direct(k, now) != ""
 }
 
-// nameServer tells whether an NS record of a domain controller's DNS names the
-// computer at addr.
-func (r *Resolver) nameServer(k *host, addr netip.Addr, now activity.Time) bool {
+// nameServer tells whether the source of a DNS query is a name server of the
+// zone it asks for, by the word of the server asked or of a domain controller.
+func (r *Resolver) nameServer(a *activity.Activity) bool {
+	k, _ := r.hosts.get(a.Source.Addr)
+	if k == nil {
+		return false
+	}
+	believed := func(by netip.Addr) bool { return by == a.Target.Addr || r.trusted(by, a.Time) }
+	zone := names.HostKey(a.DNS.Question)
 	for _, dn := range k.Names {
 		n, _ := r.names.get(dn)
-		if n == nil || !fresh(n.NS, now) || !r.trusted(n.NSBy, now) {
+		if n == nil {
 			continue
 		}
-		for _, s := range n.Addrs {
-			if s.Addr == addr && fresh(s.At, now) && r.trusted(s.By, now) {
-				return true
-			}
+		serves := slices.ContainsFunc(n.Zones, func(s said) bool {
+			return s.Name == zone && fresh(s.At, a.Time) && believed(s.By)
+		})
+		if serves && slices.ContainsFunc(n.Addrs, func(s said) bool {
+			return s.Addr == a.Source.Addr && fresh(s.At, a.Time) && believed(s.By)
+		}) {
+			return true
 		}
 	}
 	return false

@@ -11,6 +11,7 @@ type state struct {
 	Tickets   json.RawMessage     `json:"tickets"`
 	Hosts     json.RawMessage     `json:"hosts"`
 	Names     json.RawMessage     `json:"names"`
+	Realms    json.RawMessage     `json:"realms"`
 	Directory *directory.Snapshot `json:"directory,omitempty"`
 }
 
@@ -21,7 +22,7 @@ func (r *Resolver) MarshalJSON() ([]byte, error) {
 	for _, p := range []struct {
 		to   *json.RawMessage
 		from json.Marshaler
-	}{{&s.Tickets, r.tickets}, {&s.Hosts, r.hosts}, {&s.Names, r.names}} {
+	}{{&s.Tickets, r.tickets}, {&s.Hosts, r.hosts}, {&s.Names, r.names}, {&s.Realms, r.realms}} {
 		if *p.to, err = p.from.MarshalJSON(); err != nil {
 			return nil, fmt.Errorf("writing resolve snapshot: %w", err)
 		}
@@ -39,7 +40,7 @@ func (r *Resolver) UnmarshalJSON(b []byte) error {
 	for _, p := range []struct {
 		from json.RawMessage
 		to   json.Unmarshaler
-	}{{s.Tickets, r.tickets}, {s.Hosts, r.hosts}, {s.Names, r.names}} {
+	}{{s.Tickets, r.tickets}, {s.Hosts, r.hosts}, {s.Names, r.names}, {s.Realms, r.realms}} {
 		if err := p.to.UnmarshalJSON(p.from); err != nil {
 			return fmt.Errorf("reading resolve snapshot: %w", err)
 		}

@@ -58,23 +58,23 @@ type member struct {
 	src   *source   // nil before its time comes
 	found []*Damage // what came before the first packet of a stream
 	chunk Chunk
-	time  activity.Time // the newest so far: a file's packets stay in its order
-	live  bool          // holds a buffer
-	used  int64         // turn in which it was read last
-	size  int64         // of the file as stored
+	live  bool  // holds a buffer
+	used  int64 // turn in which it was read last
+	size  int64 // of the file as stored
 }
 
 // packed tells that the input is compressed.
 func (e *member) packed() bool { return e.src != nil && e.src.in.packing != "" }
 
 // Merge yields the packets of many inputs in the order of their time. Packets
-// of one input keep their order even where their time goes back. Where times
-// are equal, the order of the inputs decides: by first packet, then content,
-// then name, so that the result does not depend on how they were listed.
+// of one input keep their order even where their time goes back: such a packet
+// comes right after the one before it. Where times are equal, the order of the
+// inputs decides: by first packet, then content, then name, so that the result
+// does not depend on how they were listed.
 //
 // Files are opened when the merge arrives at their first packet; finding that
 // packet takes a look at each of them beforehand (unless there is only one).
-// Chunks stay valid until the next call of Next.
+// stdin is read for the input Stdin, and not closed.
 //
 // Damage of the inputs comes out of Next as it is met, and an input that cannot
 // be read at all as a *Damage, but one of unknown kind that was not named by
@@ -101,6 +101,9 @@ func Merge(inputs []Input, stdin io.Reader) *Merger {
 		}
 		if err := m.probe(e, len(inputs) > 1); err != nil {
 			m.refuse(in, err)
+			if e.close != nil {
+				e.close()
+			}
 			continue
 		}
 		m.size += e.size
@@ -110,9 +113,10 @@ func Merge(inputs []Input, stdin io.Reader) *Merger {
 		return cmp.Or(cmp.Compare(a.first, b.first), bytes.Compare(a.hash[:], b.hash[:]), cmp.Compare(a.name, b.name))
 	})
 	for i, e := range m.pending {
-		e.rank, e.time = i, e.first
+		e.rank = i
 	}
 	slices.SortFunc(m.refused, func(a, b *Damage) int { return cmp.Compare(a.File, b.File) })
+	slices.SortFunc(m.skipped, func(a, b *Unknown) int { return cmp.Compare(a.File, b.File) })
 	return m
 }
 
@@ -190,7 +194,8 @@ func (m *Merger) Next(c *Chunk) error {
 			}
 			m.current = nil
 		}
-		if len(m.pending) > 0 && (len(m.heap) == 0 || m.pending[0].first <= m.heap[0].time) {
+		// At equal times the open ones, whose rank is higher, go first anyway.
+		if len(m.pending) > 0 && (len(m.heap) == 0 || m.pending[0].first < m.heap[0].chunk.Time) {
 			m.current = m.pending[0]
 			m.pending = m.pending[1:]
 			continue
@@ -224,7 +229,6 @@ func (m *Merger) advance(e *member) error {
 	}
 	switch err := e.src.Next(&e.chunk); err {
 	case nil:
-		e.time = max(e.time, e.chunk.Time)
 		m.push(e)
 		return nil
 	case io.EOF:
@@ -303,9 +307,10 @@ func (m *Merger) Progress() (read, total int64) { return m.read.Load(), m.size }
 // Skipped lists the files of unknown kind that folders held.
 func (m *Merger) Skipped() []*Unknown { return m.skipped }
 
-// less orders inputs by the packet they have ready.
+// less orders inputs by the packet they have ready. One whose time went back is
+// earlier than all others have, so that it follows its predecessor at once.
 func (e *member) less(o *member) bool {
-	return e.time < o.time || e.time == o.time && e.rank < o.rank
+	return e.chunk.Time < o.chunk.Time || e.chunk.Time == o.chunk.Time && e.rank < o.rank
 }
 
 // push adds an input to the heap.

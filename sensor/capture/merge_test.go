@@ -166,6 +166,8 @@ func TestMergeIndependent(t *testing.T) {
 			for _, e := range append(slices.Clone(m.heap), m.current) {
 				if e.src.in.file != nil || e.src.w.buf != nil {
 					open++
+				} else if n := cap(e.chunk.Data); n > 2048 {
+					t.Fatalf("a parked input holds on to %d bytes", n)
 				}
 			}
 			if open > most || len(m.live) > most {
@@ -176,6 +178,27 @@ func TestMergeIndependent(t *testing.T) {
 			t.Fatalf("with at most %d open (-want +got):\n%s", most, diff)
 		}
 	}
+}
+
+// TestMergeProgress parks a file in the middle, of which more was read by then
+// than handed out: progress must not fall back when it is read again.
+func TestMergeProgress(t *testing.T) {
+	dir := t.TempDir()
+	var ms []int
+	for i := range 5000 {
+		ms = append(ms, i)
+	}
+	paths := []string{write(t, dir, "a", timed(1, ms...)), write(t, dir, "b", timed(2, 1000, 2000, 3000, 4000))}
+	m := Merge(Walk(paths), nil)
+	m.most = 1
+	before := int64(-1)
+	drain(t, m, func() {
+		read, total := m.Progress()
+		if read < before || read > total {
+			t.Fatalf("progress from %d to %d of %d", before, read, total)
+		}
+		before = read
+	})
 }
 
 // TestMergeLazy opens files of successive hours one after the other.

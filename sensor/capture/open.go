@@ -37,13 +37,21 @@ const sniffed = 64
 // capture, and a *Damage for a compressed file that breaks before its first
 // byte.
 func Open(path string) (Source, error) {
-	return open(&input{name: path, path: path})
+	s, err := open(&input{name: path, path: path})
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // Reader is Open for content that comes from a stream such as standard input.
 // Close of the Source does not close r.
 func Reader(name string, r io.Reader) (Source, error) {
-	return open(&input{name: name, stream: r})
+	s, err := open(&input{name: name, stream: r})
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 func open(in *input) (*source, error) {
@@ -192,8 +200,13 @@ func (s *source) Next(c *Chunk) error {
 	return d
 }
 
-// Close implements Source.
-func (s *source) Close() error { return s.in.release() }
+// Close implements Source. Afterwards Next returns io.EOF.
+func (s *source) Close() error {
+	s.held = false
+	s.w.park()
+	s.w.err = io.EOF
+	return s.in.release()
+}
 
 // park lets go of the descriptor and the buffer until the next call of Next.
 // Chunks handed out before lose their data. Only files can be parked, and only

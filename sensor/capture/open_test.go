@@ -186,11 +186,30 @@ func TestOpenRefused(t *testing.T) {
 
 func TestOpenFails(t *testing.T) {
 	dir := t.TempDir()
-	if _, err := Open(filepath.Join(dir, "none")); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("a file that is not there: %v", err)
+	if s, err := Open(filepath.Join(dir, "none")); s != nil || !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a file that is not there: %v, %v", s, err)
 	}
 	if _, err := Open(dir); err == nil {
 		t.Error("a folder was opened")
+	}
+}
+
+// TestClose closes a file in the middle.
+func TestClose(t *testing.T) {
+	content, _ := pcapOf(series(4))
+	s, err := Open(write(t, t.TempDir(), "x", content))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var c Chunk
+	if err := s.Next(&c); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Next(&c); err != io.EOF {
+		t.Errorf("after Close: %v", err)
 	}
 }
 

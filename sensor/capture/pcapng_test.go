@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -20,7 +21,7 @@ func TestPcapngFeatures(t *testing.T) {
 		offset := order.AppendUint64(nil, 3600)
 		before := order.AppendUint64(nil, 1<<64-3600) // -3600
 		w.section(order)
-		w.iface(LinkEthernet, 60, option{2, []byte("eth0")})
+		w.iface(LinkEthernet, 58, option{2, []byte("eth0")})
 		w.block(blockNames, payload(50, 1))
 		w.iface(LinkRaw, 0, option{optTimeResol, []byte{9}})
 		w.iface(LinkSLL2, 0, option{optTimeResol, []byte{0x80 | 30}})
@@ -41,8 +42,8 @@ func TestPcapngFeatures(t *testing.T) {
 		w.block(blockStats, payload(20, 3))
 		w.obsolete(4, 3600_500, data[:4], 4)
 		add(packet{activity.Time(time.Second / 2), LinkNull, data[:4], 4})
-		w.simple(data[:60], 100) // cut by the snap length of interface 0
-		add(packet{activity.Time(time.Second / 2), LinkEthernet, data[:60], 100})
+		w.simple(data[:58], 100) // cut by the snap length of interface 0
+		add(packet{activity.Time(time.Second / 2), LinkEthernet, data[:58], 100})
 		w.simple(data[:41], 41)
 		add(packet{activity.Time(time.Second / 2), LinkEthernet, data[:41], 41})
 		w.block(blockCustom, payload(4, 3))
@@ -231,6 +232,20 @@ func TestPcapngResync(t *testing.T) {
 			equal(t, got, want)
 			equalLines(t, damage, c.want(starts))
 		})
+	}
+}
+
+// TestPcapngCutCapture cuts a packet that carries whole blocks: they are not
+// taken for what follows it.
+func TestPcapngCutCapture(t *testing.T) {
+	inner, innerStarts := ngOf(series(30))
+	outer, _ := ngOf([]packet{{at, LinkEthernet, inner, len(inner)}})
+	start := len(outer) - len(inner) - 32 - 20 // its data, fields and frame, and options
+	cut := start + 28 + innerStarts[29] + 4
+	got, damage := readBytes(t, outer[:cut])
+	equal(t, got, nil)
+	if len(damage) != 1 || !strings.HasPrefix(damage[0].Reason, "cut off in packet 1: has ") {
+		t.Errorf("damage %q", lines(damage))
 	}
 }
 

@@ -27,12 +27,18 @@ type Framer struct {
 // MaxHeader is the most bytes a Header function may ask for.
 const MaxHeader = 32
 
+// maxKept caps the buffer that Reset keeps for the next conversation: a few
+// segments, so that a full pool of decoders holds 16 MiB a protocol at most
+// whatever the conversations before were.
+const maxKept = 8 << 10
+
 // Reset makes f ready for a new conversation; midStream says that the first
-// bytes need not be a message start.
+// bytes need not be a message start. It lets go of a large buffer, so a decoder
+// calls it when it is closed too, before it waits in a pool.
 func (f *Framer) Reset(midStream bool) {
 	f.buf = f.buf[:0]
-	if cap(f.buf) > 64<<10 {
-		f.buf = nil // one large message must not stay with a pooled decoder
+	if cap(f.buf) > maxKept {
+		f.buf = nil
 	}
 	f.want, f.seen = 0, 0
 	f.lost = midStream

@@ -144,15 +144,23 @@ func arrow(d Dir) string {
 }
 
 func (r *recorder) Feed(d Dir, b []byte, _ activity.Time) { r.note("%s %s", arrow(d), b) }
-func (r *recorder) Gap(d Dir, n int, _ activity.Time)     { r.note("%s gap %d", arrow(d), n) }
-func (r *recorder) Close(activity.Time)                   { r.note("close") }
+func (r *recorder) Gap(d Dir, n int, _ activity.Time) {
+	if n < 0 {
+		r.tr.t.Errorf("a gap of %d", n)
+	}
+	r.note("%s gap %d", arrow(d), n)
+}
+func (r *recorder) Close(activity.Time) { r.note("close") }
 
 func (tr *trace) wait(d time.Duration) { tr.now = tr.now.Add(d) }
 
 // frame sends an Ethernet frame, a millisecond after the one before.
-func (tr *trace) frame(b []byte) {
+func (tr *trace) frame(b []byte) { tr.wire(b, len(b)) }
+
+// wire sends what a snap length left of a frame.
+func (tr *trace) wire(b []byte, wire int) {
 	tr.wait(time.Millisecond)
-	tr.table.Packet(&capture.Chunk{Time: tr.now, Link: capture.LinkEthernet, Data: b, Wire: len(b)})
+	tr.table.Packet(&capture.Chunk{Time: tr.now, Link: capture.LinkEthernet, Data: b, Wire: wire})
 }
 
 func (tr *trace) send(segs ...seg) {

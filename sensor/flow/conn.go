@@ -15,6 +15,7 @@ type half struct {
 
 	seen    bool // a segment of this direction was captured
 	started bool
+	fromSYN bool // start is where a SYN says the bytes begin
 	acked   bool
 	finSeen bool
 	done    bool // everything up to the FIN was fed; next counts the FIN

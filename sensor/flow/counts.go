@@ -3,20 +3,21 @@ package flow
 import "github.com/verderer/verderer/counter"
 
 // counts are the counters of a Table. Every packet is counted once as packets
-// and once as one of the six that follow; the others say more about some.
+// and once as one of the six outcomes from notIP on, and so is every datagram
+// joined from fragments; the other counters say more about some.
 type counts struct {
 	packets, bytes *counter.Counter
 
-	notIP, malformed, otherTransport, notFollowed, followed, fragmentsKept *counter.Counter
+	notIP, malformed, otherTransport, notFollowed, followed, fragments *counter.Counter
 
-	cut, timeBack, tooDeep, extensions, unreadable *counter.Counter
+	cut, timeBack, tooLong, tooDeep, extensions, unreadable *counter.Counter
 
-	fragmentsTiny, fragmentsOverlapping, fragmentsConflict                       *counter.Counter
-	datagramsJoined, datagramsUnfinished, datagramsEvicted, fragmentsBad         *counter.Counter
-	conns, midStream, bySignature, declined, evicted, replaced, reset            *counter.Counter
-	conversations, evictedUDP                                                    *counter.Counter
-	outOfOrder, retransmitted, keepAlive, overlaps, conflicts, heldFull, unacked *counter.Counter
-	gaps, gapBytes, restarts, fed, fedBytes, afterClose                          *counter.Counter
+	fragmentsTiny, fragmentsOverlapping, fragmentsConflict                             *counter.Counter
+	datagramsJoined, datagramsUnfinished, datagramsEvicted, fragmentsBad, fragmentsCut *counter.Counter
+	conns, midStream, bySignature, declined, evicted, replaced, reset                  *counter.Counter
+	conversations, evictedUDP                                                          *counter.Counter
+	outOfOrder, retransmitted, keepAlive, overlaps, conflicts, heldFull, unacked       *counter.Counter
+	gaps, gapBytes, restarts, fed, fedBytes, afterClose                                *counter.Counter
 }
 
 func newCounts(s *counter.Set) counts {
@@ -30,10 +31,11 @@ func newCounts(s *counter.Set) counts {
 		otherTransport: of("packets of other transports"),
 		notFollowed:    of("packets not followed"),
 		followed:       of("packets followed"),
-		fragmentsKept:  of("fragments"),
+		fragments:      of("fragments"),
 
 		cut:        of("packets cut by the snap length"),
 		timeBack:   of("jumps back in time"),
+		tooLong:    of("packets longer by their IP header than captured"),
 		tooDeep:    of("packets dropped: too many IP headers"),
 		extensions: of("packets dropped: too many IPv6 extension headers"),
 		unreadable: of("packets dropped: headers cut by the snap length"),
@@ -42,6 +44,7 @@ func newCounts(s *counter.Set) counts {
 		fragmentsOverlapping: of("fragments: overlapping"),
 		fragmentsConflict:    of("fragments: overlapping with other content"),
 		fragmentsBad:         of("fragments dropped: impossible offset or length"),
+		fragmentsCut:         of("fragments dropped: cut by the snap length"),
 		datagramsJoined:      of("datagrams reassembled"),
 		datagramsUnfinished:  of("datagrams dropped: fragments missing"),
 		datagramsEvicted:     of("datagrams dropped: too many fragments waiting"),

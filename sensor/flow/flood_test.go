@@ -61,12 +61,7 @@ func TestFloodMemory(t *testing.T) {
 		t.Errorf("%d connections kept, want the cap", n)
 	}
 	table.Flush(c.Time)
-	if n := table.tcpConns.n + table.udpConns.n + len(table.frags.m); n != 0 {
-		t.Errorf("%d entries left after Flush", n)
-	}
-	if table.held.budget.used != 0 || table.frags.budget.used != 0 {
-		t.Errorf("pages left after Flush: %d held, %d of fragments", table.held.budget.used, table.frags.budget.used)
-	}
+	checkEmpty(t, table)
 	if counters.Of("flow", "TCP connections").Value() < int64(flows) {
 		t.Error("not every flow was tracked")
 	}

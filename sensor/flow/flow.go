@@ -12,6 +12,11 @@
 // that arrive early are copied, into pages of a pool with a cap.
 //
 // Everything is bounded: see Config. Time is packet time.
+//
+// A sensor cannot know which of two forged or overlapping segments a host took.
+// The first one captured wins here, and every conflict, segment outside any
+// window and reset is counted. Checksums are not verified, since network cards
+// fill them in after the capture.
 package flow
 
 import (
@@ -39,7 +44,7 @@ type Conn struct {
 //
 // Feed gets bytes in order; for UDP one whole datagram a call. A Feed begins at
 // a TCP segment's payload (a decoder that lost its place may look for a message
-// start there). data is valid only during the call. Gap says that n bytes of a
+// start there), or after the part of one that was fed before. data is valid only during the call. Gap says that n bytes of a
 // TCP direction will never come (n is 0 when their number is unknown). After
 // Close nothing follows. now is packet time and never decreases within a
 // conversation unless the capture itself goes back in time.
@@ -54,12 +59,13 @@ type Handler interface {
 // no followed conversation.
 type Router interface {
 	// Port tells whether conversations with this server port are followed from
-	// their first packet on.
+	// their first packet on. It is asked once for each port; see New.
 	Port(t activity.Transport, port uint16) bool
 	// Signature looks at the first payload of a TCP segment between two ports
 	// neither of which is followed and both ≥ 1024 (RPC endpoints are dynamic),
 	// and tells whether to follow the conversation, and which way it goes.
 	Signature(payload []byte) (follow bool, dir Dir)
-	// Open starts a followed conversation. Nil declines it for good.
+	// Open starts a followed conversation, when it has its first bytes or gap:
+	// connections that never carry data cost no Handler. Nil declines it for good.
 	Open(c *Conn) Handler
 }

@@ -63,7 +63,7 @@ type fragments struct {
 // RFC 5722 would have IPv6 drop the datagram, which hides it from us and not
 // from every host.
 func (t *Table) fragment(p *packet, f fragment, b []byte, wire int) {
-	t.n.fragmentsKept.Add(1)
+	t.n.fragments.Add(1)
 	if f.more && wire < tinyFragment {
 		t.n.fragmentsTiny.Add(1)
 	}
@@ -73,7 +73,7 @@ func (t *Table) fragment(p *packet, f fragment, b []byte, wire int) {
 		return
 	}
 	if len(b) < wire {
-		t.n.unreadable.Add(1)
+		t.n.fragmentsCut.Add(1)
 		return
 	}
 	k := fragKey{addrPort(p.src, 0).Addr(), addrPort(p.dst, 0).Addr(), f.id, f.proto}

@@ -143,19 +143,21 @@ func (t *Table) acknowledge(c *conn, dir Dir, s *segment, now activity.Time) {
 // checkHoles gives up the holes that are due, of connections that fell silent.
 func (t *Table) checkHoles(now activity.Time) {
 	for o := t.held.head; o != nil; {
-		next := o.next // expire removes o, or moves it to the end
-		if c := o.conn; t.clock >= o.deadline {
-			t.expire(o, now)
-			t.closeIfDone(c, now)
-		}
+		c, next := o.conn, o.next // o may be removed, or moved to the end
+		t.expireDue(o, now)
+		t.closeIfDone(c, now)
 		o = next
 	}
 }
 
-// expire decides about a hole that is due. While the receiver visibly waits for
-// the same bytes as we do, nothing behind them was delivered: such segments
-// may be forged to make us skip what is real, and are dropped in the end.
-func (t *Table) expire(o *hole, now activity.Time) {
+// expireDue decides about a hole whose time has come. While the receiver
+// visibly waits for the same bytes as we do, nothing behind them was delivered:
+// such segments may be forged to make us skip what is real, and are dropped in
+// the end.
+func (t *Table) expireDue(o *hole, now activity.Time) {
+	if o == nil || t.clock < o.deadline {
+		return
+	}
 	h := &o.conn.half[o.dir]
 	switch {
 	case !o.waiting || h.covered():
@@ -246,19 +248,15 @@ func (t *Table) deliver(c *conn, dir Dir, s *segment, now activity.Time) {
 	}
 }
 
-// drain feeds what is no longer early, one segment a call.
+// drain feeds what is no longer early, one segment a call. No page ever begins
+// before the next byte: whatever overlaps is cut when it is inserted.
 func (t *Table) drain(c *conn, dir Dir, now activity.Time) {
 	h := &c.half[dir]
 	o := h.hole
 	ch, pool, b := &o.chain, &t.pages, &t.held.budget
 	from := h.next
-	for p := ch.head; p != nil && int32(h.next-p.seq) >= 0; p = ch.head {
-		known := int(h.next - p.seq)
-		if known >= int(p.n) {
-			ch.pop(pool, b)
-			continue
-		}
-		data := p.data[known:p.n]
+	for p := ch.head; p != nil && p.seq == h.next; p = ch.head {
+		data := p.data[:p.n]
 		if p.more {
 			t.segment = append(t.segment[:0], data...)
 			for p.more {

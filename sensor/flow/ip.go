@@ -67,18 +67,12 @@ func (t *Table) ipv4(p *packet, b []byte, wire int) {
 		t.short(len(b), wire)
 		return
 	}
-	// Ethernet pads to 60 bytes: the header's length counts. 0 is what a
-	// network card that segments for its host (TSO) leaves. A length beyond
-	// the frame is treated like a snap length, since converted captures lose
-	// the original length.
-	if total := int(binary.BigEndian.Uint16(b[2:])); total != 0 {
-		if total < header {
-			t.n.malformed.Add(1)
-			return
-		}
-		wire = total
-		b = b[:min(len(b), total)]
+	total := int(binary.BigEndian.Uint16(b[2:]))
+	if total != 0 && total < header {
+		t.n.malformed.Add(1)
+		return
 	}
+	b, wire = t.trim(b, wire, total)
 	p.src, p.dst = b[12:16], b[16:20]
 	frag := binary.BigEndian.Uint16(b[6:])
 	proto, id := b[9], uint32(binary.BigEndian.Uint16(b[4:]))
@@ -90,17 +84,32 @@ func (t *Table) ipv4(p *packet, b []byte, wire int) {
 	t.upper(p, proto, b, wire)
 }
 
+// trim cuts off what follows an IP packet of the length its header tells:
+// Ethernet pads to 60 bytes. Length 0 is a jumbo payload, or what a network
+// card that segments for its host leaves (TSO). A length beyond the frame is not
+// believed: hosts drop such packets, captures converted by careless tools have
+// many, and the bytes it promises must not hide the ones that come instead.
+func (t *Table) trim(b []byte, wire, total int) ([]byte, int) {
+	if total == 0 {
+		return b, wire
+	}
+	if total > wire {
+		t.n.tooLong.Add(1)
+		return b, wire
+	}
+	return b[:min(len(b), total)], total
+}
+
 func (t *Table) ipv6(p *packet, b []byte, wire int) {
 	if len(b) < 40 {
 		t.short(len(b), wire)
 		return
 	}
-	// 0 stands for a jumbo payload or, as with IPv4, for one the network card
-	// is to segment.
-	if n := int(binary.BigEndian.Uint16(b[4:])); n != 0 {
-		wire = 40 + n
-		b = b[:min(len(b), wire)]
+	total := int(binary.BigEndian.Uint16(b[4:]))
+	if total != 0 {
+		total += 40
 	}
+	b, wire = t.trim(b, wire, total)
 	p.src, p.dst = b[8:24], b[24:40]
 	t.upper(p, b[6], b[40:], wire-40)
 }

@@ -152,9 +152,9 @@ func (t *Table) advance(now activity.Time) {
 		t.clock, t.high = now, now
 		t.nextTick = t.clock.Add(tickEvery)
 	case now > t.high:
-		// Sums of sane times do not overflow; a hostile capture's may, and then
-		// the clock stands still, which is safe.
-		if next := t.clock + (now - t.high); now-t.high > 0 && next > t.clock && next < maxClock {
+		// The sum may overflow for times that nobody measured; then the clock
+		// stands still.
+		if next := t.clock + (now - t.high); next > t.clock && next < maxClock {
 			t.clock = next
 		}
 		t.high = now

@@ -20,9 +20,9 @@ const (
 	// number further ahead is of no connection we know.
 	maxAhead = 1 << 30
 	// maxBehind is how far back a segment counts as retransmitted. A domain
-	// controller's peers keep less than this in flight; what is further back and
-	// not acknowledged is a new start, lest one forged segment ahead make us
-	// deaf to all that follows.
+	// controller's peers keep less than this in flight; what is further back
+	// is a new start, lest one forged segment ahead make us deaf to all that
+	// follows.
 	maxBehind = 16 << 20
 )
 
@@ -34,8 +34,8 @@ type segment struct {
 	lost     int // bytes after data that the snap length cut off
 }
 
-func (s *segment) len() int           { return len(s.data) + s.lost }
-func (s *segment) has(flag byte) bool { return s.flags&flag != 0 }
+func (s *segment) len() int            { return len(s.data) + s.lost }
+func (s *segment) has(flags byte) bool { return s.flags&flags != 0 }
 
 // tcp finds the connection of a segment. The checksum is not verified: network
 // cards fill it in after the capture.
@@ -161,7 +161,7 @@ func (t *Table) belongs(c *conn, dir Dir, s *segment) bool {
 			return false
 		}
 		// With TCP Fast Open a SYN-ACK acknowledges data too (RFC 7413 §4.1.2).
-		if peer := &c.half[ToServer]; peer.started && s.ack-peer.start > 1<<16 {
+		if peer := &c.half[ToServer]; peer.started && s.ack-peer.start > peer.next-peer.start {
 			return false
 		}
 		return !h.started || h.start == s.seq+1 || h.next == h.start && !c.over
@@ -185,6 +185,15 @@ func (t *Table) process(c *conn, dir Dir, s *segment, now activity.Time) {
 		}
 		return // not touched: its time is running out
 	}
+	if c.declined {
+		if s.has(flagFIN | flagRST) {
+			c.over = true
+			t.touch(c, &t.closing)
+		} else {
+			t.touch(c, &t.settled)
+		}
+		return
+	}
 	h, peer := &c.half[dir], &c.half[1-dir]
 	h.seen = true
 	if s.has(flagRST) {
@@ -193,21 +202,21 @@ func (t *Table) process(c *conn, dir Dir, s *segment, now activity.Time) {
 	}
 	if s.has(flagSYN) {
 		s.seq++ // the SYN counts as one byte
-		if !h.started || h.next == h.start {
+		if !h.started || h.start != s.seq {
+			// Of two SYN-ACKs the later counts.
+			t.dropHole(h)
 			h.begin(s.seq)
+			h.fromSYN = true
 		}
 		if s.has(flagACK) && !peer.started {
 			peer.begin(s.ack)
+			peer.fromSYN = true
 		}
 	}
 	if s.has(flagACK) {
 		t.acknowledge(c, 1-dir, s, now)
 	}
-	for i := range c.half {
-		if hole := c.half[i].hole; hole != nil && t.clock >= hole.deadline {
-			t.expire(hole, now)
-		}
-	}
+	t.expireDue(peer.hole, now)
 	continued := h.started && h.next != h.start
 	if s.len() > 0 {
 		t.data(c, dir, s, now)
@@ -215,6 +224,7 @@ func (t *Table) process(c *conn, dir Dir, s *segment, now activity.Time) {
 	if s.has(flagFIN) {
 		t.fin(c, dir, s.seq+uint32(s.len()), now)
 	}
+	t.expireDue(h.hole, now) // not before what may have filled it
 	switch {
 	case t.closeIfDone(c, now):
 	case h.done || peer.done || h.finSeen || peer.finSeen,
@@ -228,7 +238,9 @@ func (t *Table) process(c *conn, dir Dir, s *segment, now activity.Time) {
 	}
 }
 
-func (h *half) begin(seq uint32) { h.started, h.start, h.next = true, seq, seq }
+func (h *half) begin(seq uint32) {
+	h.started, h.fromSYN, h.start, h.next = true, false, seq, seq
+}
 
 // rst closes a connection reset by the segment its peer obeys for sure, which
 // is the one with the very next sequence number (RFC 5961 §3.2). After any
@@ -248,21 +260,21 @@ func (t *Table) data(c *conn, dir Dir, s *segment, now activity.Time) {
 		h.begin(s.seq)
 	}
 	n := s.len()
-	if h.done && s.seq == h.next-1 && n > 1 {
+	if h.done && s.seq == h.next-1 {
 		// Bytes where the FIN was: the receiver cannot have accepted both, and
 		// whoever goes on sending says which.
 		h.done = false
 		h.next--
 	}
 	ahead := int(int32(s.seq - h.next))
-	if ahead > maxAhead || ahead < -maxBehind {
+	if ahead > maxAhead || ahead < -h.behind() {
 		t.n.restarts.Add(1)
-		if h.acked && h.next-h.ack <= maxBehind {
-			return // the receiver is where we are, and drops it too
+		if !h.expects(s) {
+			return
 		}
 		t.dropHole(h)
 		t.gap(c, dir, 0, now)
-		h.next = s.seq
+		h.begin(s.seq)
 		ahead = 0
 	}
 	switch {
@@ -289,6 +301,20 @@ func (t *Table) data(c *conn, dir Dir, s *segment, now activity.Time) {
 		s.data = s.data[known:]
 	}
 	t.deliver(c, dir, s, now)
+}
+
+// behind is how far back a segment can be of this connection. Nothing but a
+// keep-alive is from before its SYN, as it would seem after a forged one.
+func (h *half) behind() int {
+	if sent := h.next - h.start; h.fromSYN && sent < maxBehind {
+		return int(sent) + 1
+	}
+	return maxBehind
+}
+
+// expects tells whether the receiver, as far as it was heard, has use for s.
+func (h *half) expects(s *segment) bool {
+	return !h.acked || int32(s.seq+uint32(s.len())-h.ack) > 0 && int32(s.seq-h.ack) <= maxAhead
 }
 
 // fin notes that the sender finished at seq.

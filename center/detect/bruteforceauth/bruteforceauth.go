@@ -4,6 +4,7 @@ package bruteforceauth
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/verderer/verderer/activity"
@@ -227,12 +228,16 @@ func (d *detector) report(r *resolve.Resolved, acts []detect.Act, pick func(*det
 }
 
 // guesses tells of logons that followed reported failures within the time a
-// guess is tried in: of the same account, or of any account where nobody else
-// uses the source.
+// guess is tried in: of the same account, or of any account where few others
+// used the source before the guessing began.
 func (d *detector) guesses(r *resolve.Resolved, i int, emit func(detect.Finding)) {
 	const soon = 10 * time.Minute
 	acts := d.Recent.Window(i, activity.Time(d.tuning.Seconds("failures-window")))
-	alone := clean(d.Recent.Window(i, day)) < d.tuning.Int("shared-accounts")
+	before := d.Recent.Window(i, day)
+	if first := slices.IndexFunc(before, func(a detect.Act) bool { return a.Reported }); first >= 0 {
+		before = before[:first]
+	}
+	alone := clean(before) < d.tuning.Int("shared-accounts")
 	var last activity.Time // last reported failure
 	lastOf := make(map[string]activity.Time)
 	f := detect.FindingOf(r)

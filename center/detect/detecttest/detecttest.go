@@ -132,6 +132,9 @@ func (s *Scenario) run(t *testing.T, d *detect.Definition) {
 		}
 		return
 	}
+	if len(res.Alerts) == 0 {
+		t.Fatal("must alert, and does not")
+	}
 	got := declared(t, res.Alerts)
 	if os.Getenv("VERDERER_GOLDEN") == "write" {
 		b, _ := json.MarshalIndent(got, "", "  ")

@@ -3,11 +3,13 @@ package decodetest
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -25,22 +27,33 @@ var SiteKey = []byte("decodetest")
 // Damage of the file fails the test.
 func File(t testing.TB, path string, set decode.Set) ([]*activity.Activity, *counter.Set) {
 	t.Helper()
+	activities, counters, damage := Readable(t, path, set)
+	if damage != nil {
+		t.Fatal(damage)
+	}
+	return activities, counters
+}
+
+// Readable is File for a capture that may be damaged: it decodes what can be
+// read and returns the first damage.
+func Readable(t testing.TB, path string, set decode.Set) (out []*activity.Activity, counters *counter.Set, damage *capture.Damage) {
+	t.Helper()
 	src, err := capture.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer src.Close()
-	var (
-		out      []*activity.Activity
-		counters counter.Set
-		last     activity.Time
-	)
-	p, err := sensor.New(set, SiteKey, &counters, func(a *activity.Activity) { out = append(out, a) })
+	var last activity.Time
+	counters = &counter.Set{}
+	p, err := sensor.New(set, SiteKey, counters, func(a *activity.Activity) { out = append(out, a) })
 	if err != nil {
 		t.Fatal(err)
 	}
 	for {
-		var c capture.Chunk
+		var (
+			c capture.Chunk
+			d *capture.Damage
+		)
 		switch err := src.Next(&c); {
 		case err == nil:
 			c.File = filepath.Base(path)
@@ -48,11 +61,33 @@ func File(t testing.TB, path string, set decode.Set) ([]*activity.Activity, *cou
 			p.Packet(&c)
 		case errors.Is(err, io.EOF):
 			p.Flush(last)
-			return out, &counters
+			return out, counters, damage
+		case errors.As(err, &d):
+			damage = cmp.Or(damage, d)
 		default:
 			t.Fatal(err)
 		}
 	}
+}
+
+// Corpus lists the captures of the corpus outside the repository, at
+// $VERDERER_CORPUS or ../shared/corpus from the root; depth is how many folders
+// below the root the test is. Without one it skips the test.
+func Corpus(t testing.TB, depth int) []string {
+	t.Helper()
+	corpus := os.Getenv("VERDERER_CORPUS")
+	if corpus == "" {
+		corpus = filepath.Join(strings.Repeat("../", depth+1), "shared", "corpus")
+	}
+	var captures []string
+	for _, folder := range []string{"pcap", "benign", "lab"} {
+		found, _ := filepath.Glob(filepath.Join(corpus, folder, "*cap*"))
+		captures = append(captures, found...)
+	}
+	if len(captures) == 0 {
+		t.Skipf("no captures in %s: set VERDERER_CORPUS to the corpus", corpus)
+	}
+	return captures
 }
 
 // Lines is the activities as JSON, one a line.
@@ -75,6 +110,7 @@ func Lines(t testing.TB, activities []*activity.Activity) []byte {
 // `make golden ONE=./FOLDER` writes.
 func Golden(t *testing.T, dir string, set decode.Set) {
 	captures, _ := filepath.Glob(filepath.Join(dir, "*.pcap*"))
+	captures = slices.DeleteFunc(captures, func(path string) bool { return filepath.Ext(path) == ".py" }) // writes the capture
 	if len(captures) == 0 {
 		t.Fatalf("no captures in %s", dir)
 	}

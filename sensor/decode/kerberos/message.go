@@ -1,0 +1,546 @@
+package kerberos
+
+import (
+	"github.com/verderer/verderer/activity"
+	"github.com/verderer/verderer/sensor/decode/ber"
+)
+
+// The types below are the messages of RFC 4120 with the fields this package
+// reads, named and ordered as in the RFC. Byte slices point into the message
+// and live as long as it does. A field that was absent, unreadable or cut off
+// has its zero value.
+
+// Message types (RFC 4120 §7.5.7).
+const (
+	msgASReq  = 10
+	msgASRep  = 11
+	msgTGSReq = 12
+	msgTGSRep = 13
+	msgAPReq  = 14
+	msgAPRep  = 15
+	msgSafe   = 20
+	msgPriv   = 21
+	msgCred   = 22
+	msgError  = 30
+)
+
+// tagTicket is the application tag of Ticket; those of messages have the number
+// of the message type (RFC 4120 §5.10).
+const tagTicket = ber.Tag(0x61)
+
+// PrincipalName is a name of one or more components (RFC 4120 §5.2.2).
+type PrincipalName struct {
+	NameType   int32
+	NameString []byte // the KerberosStrings, still encoded; nil when there is no whole name
+}
+
+// EncryptedData shows its algorithm and key version (RFC 4120 §5.2.9).
+type EncryptedData struct {
+	EType  int32
+	KVNO   uint32
+	Cipher []byte // empty when it is not there whole
+}
+
+// Ticket is RFC 4120 §5.3.
+type Ticket struct {
+	Realm   []byte
+	SName   PrincipalName
+	EncPart EncryptedData
+}
+
+// APReq is RFC 4120 §5.5.1.
+type APReq struct {
+	Ticket Ticket
+}
+
+// PAData is what a SEQUENCE OF PA-DATA tells without keys (RFC 4120 §5.2.7).
+type PAData struct {
+	Types         int32List // padata-type of each, in order
+	HasAPReq      bool
+	APReq         APReq // of PA-TGS-REQ
+	EncTimestamp  int32 // etype of PA-ENC-TIMESTAMP
+	HasPACRequest bool
+	IncludePAC    bool      // of PA-PAC-REQUEST
+	ETypeInfo     int32List // etypes of PA-ETYPE-INFO
+	ETypeInfo2    int32List // etypes of PA-ETYPE-INFO2
+}
+
+// KDCReq is AS-REQ or TGS-REQ, its KDC-REQ-BODY included (RFC 4120 §5.4.1).
+type KDCReq struct {
+	PAData PAData
+
+	KDCOptions  uint32
+	CName       PrincipalName
+	Realm       []byte
+	SName       PrincipalName
+	Till        activity.Time
+	RTime       activity.Time
+	Nonce       uint32
+	EType       int32List
+	Addresses   int  // how many
+	EncAuthData bool // enc-authorization-data is present
+}
+
+// KDCRep is AS-REP or TGS-REP (RFC 4120 §5.4.2).
+type KDCRep struct {
+	PAData  PAData
+	CRealm  []byte
+	CName   PrincipalName
+	Ticket  Ticket
+	EncPart EncryptedData
+}
+
+// KRBError is RFC 4120 §5.9.1.
+type KRBError struct {
+	HasErrorCode bool
+	ErrorCode    int32
+	CRealm       []byte
+	CName        PrincipalName
+	Realm        []byte
+	SName        PrincipalName
+	EData        PAData // zero when e-data is not METHOD-DATA
+}
+
+// maxList caps the lists kept of a message. Clients offer at most about ten
+// encryption types and send about as many kinds of pre-authentication data;
+// 32 leaves room, and keeps a hostile message of 64 KiB from becoming an
+// activity of that size.
+const maxList = 32
+
+// int32List is a capped list without an allocation of its own.
+type int32List struct {
+	n int
+	v [maxList]int32
+}
+
+// add appends v and tells whether there was room.
+func (l *int32List) add(v int32) bool {
+	if l.n == maxList {
+		return false
+	}
+	l.v[l.n] = v
+	l.n++
+	return true
+}
+
+// list copies l, nil when it is empty.
+func (l *int32List) list() []int32 {
+	if l.n == 0 {
+		return nil
+	}
+	return append(make([]int32, 0, l.n), l.v[:l.n]...)
+}
+
+// offered lists the etypes that the KDC has keys of the client for.
+// PA-ETYPE-INFO is for clients that know no better (RFC 4120 §5.2.7.5).
+func (d *PAData) offered() []int32 {
+	if d.ETypeInfo2.n > 0 {
+		return d.ETypeInfo2.list()
+	}
+	return d.ETypeInfo.list()
+}
+
+// join appends the components of n to b, separated by "/".
+func (n *PrincipalName) join(b []byte) []byte {
+	r := ber.New(n.NameString)
+	for i := 0; !r.Empty(); i++ {
+		_, s, err := r.Next()
+		if err != nil {
+			break
+		}
+		if i > 0 {
+			b = append(b, '/')
+		}
+		b = append(b, s...)
+	}
+	return b
+}
+
+// name is the name of e's code, "" when it has none.
+func (e *KRBError) name() string {
+	if !e.HasErrorCode {
+		return ""
+	}
+	return ErrorName(e.ErrorCode)
+}
+
+// kind guesses which exchange e ends when its request was not seen: an error
+// does not say. AS exchanges are about the ticket-granting and the password
+// changing service; TGS exchanges about these only when they are renewals or
+// cross realms, which are seldom refused.
+func (e *KRBError) kind() activity.Kind {
+	r := ber.New(e.SName.NameString)
+	_, first, _ := r.Next()
+	if s := string(first); e.SName.NameString == nil || s == "krbtgt" || s == "kadmin" {
+		return activity.KerberosAS
+	}
+	return activity.KerberosTGS
+}
+
+// Mandatory fields, by tag number.
+var (
+	needPrincipalName = bits(0, 1)
+	needEncryptedData = bits(0, 2)
+	needTicket        = bits(0, 1, 2, 3)
+	needAPReq         = bits(0, 1, 2, 3, 4)
+	needPAData        = bits(1, 2)
+	needKDCReq        = bits(1, 2, 4)
+	needKDCReqBody    = bits(0, 2, 5, 7, 8)
+	needKDCRep        = bits(0, 1, 3, 4, 5, 6)
+	needKRBError      = bits(0, 1, 4, 5, 6, 9, 10)
+)
+
+func (p *parser) principalName(content []byte) (n PrincipalName) {
+	f := p.sequence(content)
+	for tag, c := range f.each {
+		switch tag {
+		case 0:
+			n.NameType, _ = p.int32(c)
+		case 1:
+			// A name with its end cut off would be another name.
+			if s, whole, ok := p.only(c, ber.Sequence); ok && whole {
+				n.NameString = s
+				p.nameString(s)
+			}
+		default:
+			f.unknown()
+		}
+	}
+	f.need(needPrincipalName)
+	return n
+}
+
+// nameString looks for what is odd in the components of a name.
+func (p *parser) nameString(s []byte) {
+	if len(s) == 0 {
+		p.found |= missingField
+	}
+	r := ber.New(s)
+	for tag, _, _, ok := p.element(&r); ok; tag, _, _, ok = p.element(&r) {
+		p.isString(tag)
+	}
+}
+
+func (p *parser) encryptedData(content []byte) (e EncryptedData) {
+	f := p.sequence(content)
+	for tag, c := range f.each {
+		switch tag {
+		case 0:
+			e.EType, _ = p.int32(c)
+		case 1:
+			e.KVNO = p.uint32(c)
+		case 2:
+			e.Cipher, _ = p.leaf(c, ber.OctetString)
+		default:
+			f.unknown()
+		}
+	}
+	f.need(needEncryptedData)
+	return e
+}
+
+func (p *parser) ticket(content []byte) (t Ticket) {
+	body, _, _ := p.only(content, tagTicket)
+	f := p.sequence(body)
+	for tag, c := range f.each {
+		switch tag {
+		case 0:
+			p.version(c)
+		case 1:
+			t.Realm = p.kerberosString(c)
+		case 2:
+			t.SName = p.principalName(c)
+		case 3:
+			t.EncPart = p.encryptedData(c)
+		default:
+			f.unknown()
+		}
+	}
+	f.need(needTicket)
+	return t
+}
+
+// apReq reads the body of an AP-REQ, the content of its application tag.
+func (p *parser) apReq(body []byte) (a APReq) {
+	f := p.sequence(body)
+	for tag, c := range f.each {
+		switch tag {
+		case 0:
+			p.version(c)
+		case 1:
+			p.msgType(c, msgAPReq)
+		case 2: // ap-options: whether mutual authentication is wanted
+		case 3:
+			a.Ticket = p.ticket(c)
+		case 4: // authenticator: sealed
+		default:
+			f.unknown()
+		}
+	}
+	f.need(needAPReq)
+	return a
+}
+
+// kdcReq reads the body of an AS-REQ or TGS-REQ into q, which must be zero.
+func (p *parser) kdcReq(body []byte, msgType int32, q *KDCReq) {
+	f := p.sequence(body)
+	for tag, c := range f.each {
+		switch tag {
+		case 1:
+			p.version(c)
+		case 2:
+			p.msgType(c, msgType)
+		case 3:
+			p.paData(c, &q.PAData)
+		case 4:
+			p.kdcReqBody(c, q)
+		default:
+			f.unknown()
+		}
+	}
+	f.need(needKDCReq)
+	if msgType == msgTGSReq && q.CName.NameString != nil {
+		p.found |= cnameInTGSReq
+	}
+	if msgType == msgTGSReq && !q.PAData.HasAPReq && !p.cut {
+		p.found |= noAPReq
+	}
+	if msgType == msgASReq && q.CName.NameString == nil && !p.cut {
+		p.found |= missingField
+	}
+}
+
+func (p *parser) kdcReqBody(content []byte, q *KDCReq) {
+	f := p.sequence(content)
+	for tag, c := range f.each {
+		switch tag {
+		case 0:
+			q.KDCOptions = p.flags(c)
+		case 1:
+			q.CName = p.principalName(c)
+		case 2:
+			q.Realm = p.kerberosString(c)
+		case 3:
+			q.SName = p.principalName(c)
+		case 4: // from: of postdated tickets, which domain controllers do not issue
+		case 5:
+			q.Till = p.time(c)
+		case 6:
+			q.RTime = p.time(c)
+		case 7:
+			q.Nonce = p.uint32(c)
+		case 8:
+			p.etypes(c, &q.EType)
+		case 9:
+			q.Addresses = p.count(c)
+		case 10:
+			q.EncAuthData = true
+		case 11: // additional-tickets: of delegation and user-to-user
+		default:
+			f.unknown()
+		}
+	}
+	f.need(needKDCReqBody)
+}
+
+// etypes reads SEQUENCE OF Int32. A list whose end was cut off is left out: it
+// would claim that the client did not offer the rest.
+func (p *parser) etypes(content []byte, l *int32List) {
+	list, whole, ok := p.only(content, ber.Sequence)
+	if !ok || !whole {
+		return
+	}
+	r := ber.New(list)
+	for tag, b, whole, ok := p.element(&r); ok; tag, b, whole, ok = p.element(&r) {
+		if tag != ber.Integer || !whole {
+			p.found |= wrongType
+			continue
+		}
+		if v, ok := p.integer(b, -1<<31, 1<<31-1); ok && !l.add(int32(v)) {
+			p.found |= longList
+			return
+		}
+	}
+}
+
+// count counts the whole elements of a SEQUENCE OF.
+func (p *parser) count(content []byte) (n int) {
+	list, _, _ := p.only(content, ber.Sequence)
+	r := ber.New(list)
+	for _, _, whole, ok := p.element(&r); ok && whole; _, _, whole, ok = p.element(&r) {
+		n++
+	}
+	return n
+}
+
+// kdcRep reads the body of an AS-REP or TGS-REP into a, which must be zero.
+func (p *parser) kdcRep(body []byte, msgType int32, a *KDCRep) {
+	f := p.sequence(body)
+	for tag, c := range f.each {
+		switch tag {
+		case 0:
+			p.version(c)
+		case 1:
+			p.msgType(c, msgType)
+		case 2:
+			p.paData(c, &a.PAData)
+		case 3:
+			a.CRealm = p.kerberosString(c)
+		case 4:
+			a.CName = p.principalName(c)
+		case 5:
+			a.Ticket = p.ticket(c)
+		case 6:
+			a.EncPart = p.encryptedData(c)
+		default:
+			f.unknown()
+		}
+	}
+	f.need(needKDCRep)
+}
+
+// krbError reads the body of a KRB-ERROR into e, which must be zero.
+func (p *parser) krbError(body []byte, e *KRBError) {
+	f := p.sequence(body)
+	for tag, c := range f.each {
+		switch tag {
+		case 0:
+			p.version(c)
+		case 1:
+			p.msgType(c, msgError)
+		case 2, 3, 4, 5: // ctime, cusec, stime, susec: the packet has a time of its own
+		case 6:
+			e.ErrorCode, e.HasErrorCode = p.int32(c)
+		case 7:
+			e.CRealm = p.kerberosString(c)
+		case 8:
+			e.CName = p.principalName(c)
+		case 9:
+			e.Realm = p.kerberosString(c)
+		case 10:
+			e.SName = p.principalName(c)
+		case 11: // e-text: for people
+		case 12:
+			if b, _, ok := p.only(c, ber.OctetString); ok && isMethodData(b) {
+				p.paData(b, &e.EData)
+			}
+		default:
+			f.unknown()
+		}
+	}
+	f.need(needKRBError)
+}
+
+// isMethodData tells METHOD-DATA from the other contents of e-data: TYPED-DATA,
+// whose members begin with [0] (RFC 4120 §5.9.1), and KERB-ERROR-DATA, which is
+// no list (MS-KILE §2.2.2). The error code does not tell: KDCs send METHOD-DATA
+// with KDC_ERR_PREAUTH_FAILED too, so that the client may try again.
+func isMethodData(b []byte) bool {
+	r := ber.New(b)
+	for range 2 {
+		tag, content, _, err := r.Partial()
+		if err != nil || tag != ber.Sequence {
+			return false
+		}
+		r = ber.New(content)
+	}
+	return r.Peek() == ber.Context(1)
+}
+
+// paData reads SEQUENCE OF PA-DATA into d, which must be zero. Of a type that
+// comes twice the first counts.
+func (p *parser) paData(content []byte, d *PAData) {
+	list, _, _ := p.only(content, ber.Sequence)
+	r := ber.New(list)
+	for f, ok := p.nextSequence(&r); ok; f, ok = p.nextSequence(&r) {
+		var (
+			kind  int32
+			known bool
+			value []byte
+		)
+		for tag, c := range f.each {
+			switch tag {
+			case 1:
+				kind, known = p.int32(c)
+			case 2:
+				value, _, _ = p.only(c, ber.OctetString)
+			default:
+				f.unknown()
+			}
+		}
+		f.need(needPAData)
+		if !known {
+			continue
+		}
+		if !d.Types.add(kind) {
+			p.found |= longList
+		}
+		if len(value) > 0 { // without one a KDC says what it accepts
+			p.paValue(kind, value, d)
+		}
+	}
+}
+
+// paValue reads padata-value by padata-type.
+func (p *parser) paValue(kind int32, value []byte, d *PAData) {
+	switch kind {
+	case activity.PATGSReq:
+		if d.HasAPReq {
+			return
+		}
+		if body, _, ok := p.only(value, ber.Application(msgAPReq)); ok {
+			d.APReq, d.HasAPReq = p.apReq(body), true
+		}
+	case activity.PAEncTimestamp:
+		if d.EncTimestamp == 0 {
+			d.EncTimestamp = p.encryptedData(value).EType
+		}
+	case activity.PAPACRequest:
+		if !d.HasPACRequest {
+			d.IncludePAC, d.HasPACRequest = p.pacRequest(value)
+		}
+	case activity.PAETypeInfo:
+		if d.ETypeInfo.n == 0 {
+			p.etypeInfo(value, &d.ETypeInfo)
+		}
+	case activity.PAETypeInfo2:
+		if d.ETypeInfo2.n == 0 {
+			p.etypeInfo(value, &d.ETypeInfo2)
+		}
+	}
+}
+
+// pacRequest reads KERB-PA-PAC-REQUEST (MS-KILE §2.2.3).
+func (p *parser) pacRequest(value []byte) (include, ok bool) {
+	f := p.sequence(value)
+	for tag, c := range f.each {
+		if tag != 0 {
+			f.unknown()
+			continue
+		}
+		if b, found := p.leaf(c, ber.Boolean); found && len(b) == 1 {
+			include, ok = b[0] != 0, true
+		}
+	}
+	return include, ok
+}
+
+// etypeInfo reads the etypes of ETYPE-INFO or ETYPE-INFO2, which begin alike
+// (RFC 4120 §5.2.7.4, §5.2.7.5).
+func (p *parser) etypeInfo(value []byte, l *int32List) {
+	list, _, _ := p.only(value, ber.Sequence)
+	r := ber.New(list)
+	for f, ok := p.nextSequence(&r); ok; f, ok = p.nextSequence(&r) {
+		for tag, c := range f.each {
+			switch tag {
+			case 0:
+				if v, ok := p.int32(c); ok && !l.add(v) {
+					p.found |= longList
+				}
+			case 1, 2: // salt, s2kparams
+			default:
+				f.unknown()
+			}
+		}
+	}
+}
