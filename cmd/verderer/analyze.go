@@ -69,8 +69,8 @@ func (c *analyzeCommand) Run(ctx context.Context, code *int) error {
 	if err != nil {
 		return err
 	}
-	for _, s := range res.Skipped {
-		fmt.Fprintf(os.Stderr, "verderer: skipped %s\n", printable(s.Error()))
+	if n := len(res.Skipped); n > 0 && !c.Explain {
+		fmt.Fprintf(os.Stderr, "verderer: skipped %d %s that cannot be read as captures; --explain lists them\n", n, plural(n, "file"))
 	}
 	for _, d := range res.Damage {
 		*code = exitDamaged

@@ -38,8 +38,10 @@ var Definition = detect.Definition{
 	Summary:    summary,
 }
 
-// detector keeps nothing: one call is enough.
-type detector struct{}
+// detector counts the calls of one source, for the evidence: one is enough.
+type detector struct {
+	Calls int
+}
 
 // key picks DRSGetNCChanges (MS-DRSR §4.1.10) on a connection whose bind was
 // seen: opnum 3 of an unknown interface proves nothing.
@@ -52,10 +54,11 @@ func key(r *resolve.Resolved) string {
 
 func (*detector) Size() int { return 0 }
 
-func (*detector) Process(r *resolve.Resolved, emit func(detect.Finding)) {
+func (d *detector) Process(r *resolve.Resolved, emit func(detect.Finding)) {
 	if r.Source.DC != "" || r.Source.Promoted || r.Account.Replicator {
 		return
 	}
+	d.Calls++
 	f := detect.FindingOf(r)
 	f.Start, f.End = r.Time, r.Time
 	f.Count = 1
@@ -66,7 +69,7 @@ func (*detector) Process(r *resolve.Resolved, emit func(detect.Finding)) {
 		f.Accounts = []detect.Party{detect.PartyOf(r.Account, detect.Actor)}
 	}
 	f.Numbers = []detect.Number{
-		{Name: "replication requests from a computer that is no domain controller", Value: 1, Threshold: 1},
+		{Name: "replication requests from a computer that is no domain controller", Value: d.Calls, Threshold: 1},
 	}
 	f.Notes = append(f.Notes, fmt.Sprintf("%s is not known as a domain controller: it is not listed in a directory snapshot, has answered no Kerberos, replication or locator request, and no domain controller's DNS names it as one.", r.Source.Label()))
 	if r.DRS.Context != "" {

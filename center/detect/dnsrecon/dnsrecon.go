@@ -71,8 +71,9 @@ const (
 // detector remembers, for one source, the last day's questions that count. Acts
 // are added by Process and dropped by Recent after a day.
 type detector struct {
-	Recent detect.Recent
-	tuning detect.Tuning
+	Recent    detect.Recent
+	Transfers int // zone transfers asked for
+	tuning    detect.Tuning
 }
 
 func key(r *resolve.Resolved) string {
@@ -112,7 +113,8 @@ func (d *detector) Size() int { return d.Recent.Size() }
 
 func (d *detector) Process(r *resolve.Resolved, emit func(detect.Finding)) {
 	if transfer(r.DNS.Type) {
-		emit(zoneTransfer(r))
+		d.Transfers++
+		emit(d.zoneTransfer(r))
 		return
 	}
 	act := detect.ActOf(r, names.HostKey(r.DNS.Question))
@@ -131,13 +133,13 @@ func (d *detector) Process(r *resolve.Resolved, emit func(detect.Finding)) {
 // transfers names the number by which summary knows a zone transfer.
 const transfers = "zone transfers asked for by a computer that is no DNS server"
 
-func zoneTransfer(r *resolve.Resolved) detect.Finding {
+func (d *detector) zoneTransfer(r *resolve.Resolved) detect.Finding {
 	f := detect.FindingOf(r)
 	f.Start, f.End, f.Count = r.Time, r.Time, 1
 	f.Outcome = r.Outcome
 	f.Activities = []activity.ID{r.ID}
 	f.Targets = []detect.Computer{detect.ComputerOf(r.Target)}
-	f.Numbers = []detect.Number{{Name: transfers, Value: 1, Threshold: 1}}
+	f.Numbers = []detect.Number{{Name: transfers, Value: d.Transfers, Threshold: 1}}
 	note := fmt.Sprintf("Asked for the zone %s", r.DNS.Question)
 	switch {
 	case r.Outcome == activity.Success && r.DNS.Answers == 0:

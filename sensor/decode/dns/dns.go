@@ -173,7 +173,7 @@ func (d *Decoder) astray() {
 
 func (d *Decoder) query(asker flow.Dir) {
 	m := &d.msg
-	if m.hasQuestion && d.x.Conn.Transport == activity.UDP && d.find(asker) >= 0 {
+	if m.hasQuestion && d.find(asker) >= 0 {
 		d.x.Count(countRepeated, 1) // asked again for want of an answer: one question
 		return
 	}
