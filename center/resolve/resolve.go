@@ -180,6 +180,9 @@ func (r *Resolver) Resolve(it ingest.Item) *Resolved {
 		Target:   r.host(a.Target.Addr, a.Time),
 		Account:  r.account(a),
 	}
+	if a.DNS != nil && !res.Source.DNSServer {
+		res.Source.DNSServer = r.nameServer(a)
+	}
 	return res
 }
 
