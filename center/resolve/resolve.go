@@ -44,7 +44,7 @@ type Host struct {
 	Method    string // how the name was found: "Kerberos computer logon", "DNS", "NTLM workstation", "directory"
 	Certainty Certainty
 	DC        string // how it is known to be a domain controller; "" when it is not known to be one
-	DNSServer bool   // it answered DNS queries or is listed as a name server
+	DNSServer bool   // it answered DNS queries, or is a name server of the zone asked for, or the directory lists it
 	Promoted  bool   // within the last 24 h it created a directory service object of its own: a new domain controller
 }
 
@@ -179,6 +179,9 @@ func (r *Resolver) Resolve(it ingest.Item) *Resolved {
 		Source:   r.host(a.Source.Addr, a.Time),
 		Target:   r.host(a.Target.Addr, a.Time),
 		Account:  r.account(a),
+	}
+	if a.Kind == activity.DNSQuery && !res.Source.DNSServer {
+		res.Source.DNSServer = r.nameServer(a)
 	}
 	return res
 }
