@@ -104,9 +104,8 @@ type Resolver struct {
 }
 
 type client struct {
-	Name   string        `json:"n"`
-	Domain string        `json:"d,omitempty"`
-	Time   activity.Time `json:"t"`
+	Name   string `json:"n"`
+	Domain string `json:"d,omitempty"`
 }
 
 // host is what the traffic showed of an address. Times are of the last proof.
