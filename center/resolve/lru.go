@@ -66,6 +66,9 @@ func (l *lru[K, V]) UnmarshalJSON(b []byte) error {
 	if err := json.Unmarshal(b, &all); err != nil {
 		return fmt.Errorf("reading bounded map: %w", err)
 	}
+	if all == nil {
+		return errors.New("reading bounded map: null")
+	}
 	l.order.Init()
 	clear(l.m)
 	for _, e := range all {

@@ -314,9 +314,12 @@ func (r *Resolver) locates(n *name, now activity.Time) bool {
 }
 
 // trusted tells whether the DNS server at addr is itself a domain controller.
+// Where the directory says at which addresses those are, nothing else counts: a
+// stranger that proved itself by traffic could give its own address to a listed
+// name.
 func (r *Resolver) trusted(addr netip.Addr, now activity.Time) bool {
-	if r.index.dcByAddr[addr] != "" {
-		return true
+	if len(r.index.dcByAddr) > 0 {
+		return r.index.dcByAddr[addr] != ""
 	}
 	k, _ := r.hosts.get(addr)
 	return direct(k, now) != ""
