@@ -76,7 +76,7 @@ func (s *source) mapped(t reflect.Type) *jsonschema.Schema {
 		return &jsonschema.Schema{Type: "string", Pattern: hex128}
 	case reflect.TypeFor[netip.Addr]():
 		// An IPv6 address may have a zone, which format ipv6 does not know.
-		return &jsonschema.Schema{Type: "string", Pattern: "^[0-9A-Fa-f:.]+(%.+)?$"}
+		return &jsonschema.Schema{Type: "string", Pattern: "^[0-9A-Fa-f]*[:.][0-9A-Fa-f:.]*(%.+)?$"}
 	}
 	number := func(low int64, high uint64) *jsonschema.Schema {
 		return &jsonschema.Schema{Type: "integer", Minimum: json.Number(strconv.FormatInt(low, 10)), Maximum: json.Number(strconv.FormatUint(high, 10))}
