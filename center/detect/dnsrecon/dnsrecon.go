@@ -34,7 +34,7 @@ var Definition = detect.Definition{
 		"a sweep slower than the window",
 	},
 	Legitimate: "A secondary DNS server, an address management or vulnerability scanner: exclude it by its address.",
-	KeyMeans:   "source address",
+	KeyMeans:   "source address, zone transfers apart from look-ups",
 	Tunables: []detect.Tunable{
 		{Name: "names", Unit: "names of own zones", High: 300, Medium: 150, Low: 150, Min: 50, Max: 100_000,
 			Why: "a workstation asks for a few dozen names in ten minutes; only names the server answers with authority count"},
@@ -80,10 +80,14 @@ func key(r *resolve.Resolved) string {
 	if r.Source.DC != "" || r.Source.DNSServer {
 		return ""
 	}
-	if !transfer(r.DNS.Type) && bits(r.DNS) == 0 {
+	source := detect.SourceAddress(r)
+	switch {
+	case source == "" || !transfer(r.DNS.Type) && bits(r.DNS) == 0:
 		return ""
+	case transfer(r.DNS.Type):
+		return source + " transfer" // an alert of its own: it succeeds or fails as a whole
 	}
-	return detect.SourceAddress(r)
+	return source
 }
 
 func transfer(qtype uint16) bool { return qtype == typeAXFR || qtype == typeIXFR }

@@ -80,9 +80,9 @@ func align(at, to int) int { return (at + to - 1) &^ (to - 1) }
 // not read; ok is false when the request contradicts itself.
 func context(opnum uint16, b []byte, order binary.ByteOrder) (name string, known, ok bool) {
 	s := stub{b: b, order: order}
-	version := s.uint32(versionAt)
+	version, discriminant := s.uint32(versionAt), s.uint32(unionAt)
 	i := slices.IndexFunc(requests, func(r request) bool { return r.opnum == opnum && r.version == version })
-	if s.bad || s.uint32(unionAt) != version {
+	if s.bad || discriminant != version {
 		return "", true, false
 	}
 	if i < 0 {

@@ -120,6 +120,8 @@ func TestErrors(t *testing.T) {
 		{"TYPED-DATA", tgsReq(1), app(30, seq(field(0, num(5)), field(1, num(30)), field(4, times("20261123195646Z")), field(5, num(1)),
 			field(6, num(62)), field(9, str("LAB.EXAMPLE")), field(10, cifs), field(12, octets(seq(seq(field(0, num(104)), field(1, octets(nil)))))))),
 			activity.KerberosTGS, "KDC_ERR_CLIENT_NOT_TRUSTED", 62, "", "cifs/fs1.lab.example", nil},
+		{"a server without a name, as Heimdal sends", asReq(1), krbError(13, principal(0)),
+			activity.KerberosAS, "KDC_ERR_BADOPTION", 13, "alice", "krbtgt/LAB.EXAMPLE", nil},
 		{"response too big for UDP", tgsReq(1), krbError(52, cifs),
 			activity.KerberosTGS, "KRB_ERR_RESPONSE_TOO_BIG", 52, "", "cifs/fs1.lab.example", nil},
 		{"a code that nobody defined", asReq(1), krbError(-7, krbtgt),

@@ -252,6 +252,11 @@ func (d *decoder) bindActivity() *activity.Activity {
 		}
 	}
 	a := d.x.New(kind, d.protocol(), d.now)
+	if !b.simple {
+		for _, anomaly := range b.auth.Anomalies {
+			b.note(anomaly)
+		}
+	}
 	a.Requested, a.Anomalies = b.began, b.odd
 	switch kind {
 	case activity.KerberosAP:

@@ -137,6 +137,24 @@ func TestGapInLayer(t *testing.T) {
 	}
 }
 
+// TestLostInBuffer: messages are looked for where buffers begin, and not within
+// one, where a value may hold anything.
+func TestLostInBuffer(t *testing.T) {
+	c := open(t, setting{})
+	bindSASL(c)
+	c.client(buffer(ntlmToken(searchFor(2, "base", anyObject))))
+	forged := strings.Repeat("x", 1000) + string(done(2, 49)) + strings.Repeat("x", 100)
+	b := buffer(ntlmToken(entry(2, "CN=a", attribute("x", forged))))
+	at := strings.Index(string(b), string(done(2, 49)))
+	c.server(b[:500])
+	c.gap(flow.ToClient, 200)
+	c.server(b[700:at], b[at:])
+	c.server(buffer(ntlmToken(done(2, 0))))
+	if a := c.one(); a.Outcome != activity.Success || a.LDAPSearch.Entries != 1 {
+		t.Errorf("got %+v", a)
+	}
+}
+
 func TestLayerOfAnotherMechanism(t *testing.T) {
 	c := open(t, setting{})
 	c.client(saslBind(1, "SRP", "?"))

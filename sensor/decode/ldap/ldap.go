@@ -57,7 +57,6 @@ func newDecoder() *decoder {
 
 // Reset implements decode.Decoder.
 func (d *decoder) Reset(x *decode.Context) {
-	clear(d.pending)
 	*d = decoder{x: x, streams: d.streams, pending: d.pending[:0], text: filterText{buf: d.text.buf[:0]}}
 	port := x.Conn.Server.Port()
 	for _, s := range d.streams {

@@ -150,10 +150,15 @@ func TestPoolForgets(t *testing.T) {
 	c.client(simpleBind(1, "cn=x", "y"))
 	c.server(bindAnswer(1, 0, ""))
 	c.client(join(searchFor(2, "left", anyObject), saslBind(3, "GSS-SPNEGO", "negotiate"), []byte("\x30\x84\x00")))
-	c.server(buffer(ntlmToken(entry(2, "x")))[:30])
+	c.server(buffer(ntlmToken(entry(2, "x"))), buffer(rc4Token([]byte("xx"), 0xffff, 0)), buffer(ntlmToken(entry(2, "x")))[:30])
 	c.close()
 	c.got = nil
 	c.open(setting{})
+	for _, s := range c.d.streams {
+		if s.mode != plain || s.signs || s.unpadded || !s.framer.Idle() || s.layer.n != 0 {
+			t.Errorf("stream keeps %+v", s)
+		}
+	}
 	c.server(done(2, 0))
 	c.client(searchFor(2, "new", anyObject))
 	c.server(done(2, 0))
@@ -223,6 +228,17 @@ func TestUnreadable(t *testing.T) {
 	c.one()
 	c.counted(malformed, 1)
 	c.counted(unreadable, 0)
+
+	// Message IDs outside their range.
+	c = open(t, setting{})
+	c.client(seq(tlv(0x02, []byte{0xff}), searchOp("", 0, anyObject)), seq(tlv(0x02, []byte{0, 0x80, 0, 0, 0}), searchOp("", 0, anyObject)))
+	c.counted(malformed, 2)
+
+	// Out of step, a byte that could begin a message is not enough.
+	c = open(t, setting{midStream: true})
+	c.client([]byte("0123456789"), searchFor(1, "base", anyObject))
+	c.one()
+	c.counted(skippedBytes, 10)
 
 	// Messages that go the other way.
 	c = open(t, setting{})
