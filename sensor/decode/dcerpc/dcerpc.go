@@ -49,8 +49,14 @@ func newDecoder() *Decoder {
 // Reset implements decode.Decoder.
 func (d *Decoder) Reset(x *decode.Context) {
 	d.x, d.now = x, 0
+	d.forget(x.Conn.MidStream)
+}
+
+// forget drops everything known of a conversation, and buffers that a pooled
+// decoder should not hold.
+func (d *Decoder) forget(midStream bool) {
 	for _, dir := range []flow.Dir{flow.ToServer, flow.ToClient} {
-		d.framers.Of(dir).Reset(x.Conn.MidStream)
+		d.framers.Of(dir).Reset(midStream)
 	}
 	d.bound, d.contexts, d.offers, d.offersCall = false, d.contexts[:0], d.offers[:0], 0
 	clear(d.security[:])
@@ -60,6 +66,9 @@ func (d *Decoder) Reset(x *decode.Context) {
 	if len(d.free) > keepFree {
 		clear(d.free[keepFree:])
 		d.free = d.free[:keepFree]
+	}
+	for _, c := range d.free {
+		c.RPCCall, c.security = decode.RPCCall{}, nil
 	}
 }
 
@@ -98,6 +107,7 @@ func (d *Decoder) Close(now activity.Time) {
 	for len(d.calls) > 0 {
 		d.giveUp(d.calls[0])
 	}
+	d.forget(false)
 }
 
 // header is Framer.Header, and decides how much of the PDU is kept: all of it,
