@@ -180,6 +180,9 @@ func (r *Resolver) Resolve(it ingest.Item) *Resolved {
 		Target:   r.host(a.Target.Addr, a.Time),
 		Account:  r.account(a),
 	}
+	if a.DNS != nil && !res.Source.DNSServer {
+		res.Source.DNSServer = r.nameServer(a)
+	}
 	return res
 }
 
@@ -274,14 +277,16 @@ func direct(k *host, now activity.Time) string {
 
 // proof tells how addr is known to be a domain controller: by what it answers,
 // or because a proven domain controller's DNS names it as one. The word of any
-// other DNS server does not count.
+// other DNS server does not count. Where the directory lists the domain
+// controllers, the list decides, and DNS only says at which address they are.
 func (r *Resolver) proof(addr netip.Addr, k *host, now activity.Time) string {
-	if p := direct(k, now); p != "" {
+	listed := len(r.index.dcByName) > 0
+	if p := direct(k, now); p != "" && !listed {
 		return p
 	}
 	for _, dn := range k.Names {
 		n, _ := r.names.get(dn)
-		if n == nil || !r.index.dcByName[dn] && !r.locates(n, now) {
+		if n == nil || !r.index.dcByName[dn] && (listed || !r.locates(n, now)) {
 			continue
 		}
 		for _, s := range n.Addrs {

@@ -90,16 +90,13 @@ func (d *Decoder) Gap(dir flow.Dir, n int, now activity.Time) {
 // Close implements flow.Handler: no answer will come.
 func (d *Decoder) Close(now activity.Time) {
 	d.now = now
-	for len(d.calls) > 0 {
-		if d.calls[0].Outcome == activity.Attempt {
-			d.x.Count(reasonUnanswered, 1)
-		}
-		d.deliver(d.calls[0])
-	}
 	for i := range d.security[:d.securities] {
 		if s := &d.security[i]; s.open() {
 			d.settle(s, activity.Attempt, "")
 		}
+	}
+	for len(d.calls) > 0 {
+		d.giveUp(d.calls[0])
 	}
 }
 
@@ -172,20 +169,24 @@ func (d *Decoder) body(h header, b []byte) ([]byte, verifier) {
 
 // expire gives up what was not answered in time.
 func (d *Decoder) expire() {
-	for i := 0; i < len(d.calls); {
-		c := d.calls[i]
-		if d.now.Sub(c.latest) <= answerWait {
-			i++
-			continue
-		}
-		if c.Outcome == activity.Attempt {
-			d.x.Count(reasonUnanswered, 1)
-		}
-		d.deliver(c)
-	}
 	for i := range d.security[:d.securities] {
 		if s := &d.security[i]; !s.settled && d.now.Sub(s.asked) > answerWait && s.open() {
 			d.settle(s, activity.Attempt, "")
 		}
 	}
+	for i := 0; i < len(d.calls); {
+		if c := d.calls[i]; d.now.Sub(c.latest) > answerWait {
+			d.giveUp(c)
+		} else {
+			i++
+		}
+	}
+}
+
+// giveUp delivers a call whose answer, or the rest of it, will not come.
+func (d *Decoder) giveUp(c *call) {
+	if c.Outcome == activity.Attempt {
+		d.x.Count(reasonUnanswered, 1)
+	}
+	d.deliver(c)
 }
