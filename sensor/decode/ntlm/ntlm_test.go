@@ -105,7 +105,7 @@ func pair(id uint16, value []byte) []byte {
 
 func TestAuthenticate(t *testing.T) {
 	mic := bytes.Repeat([]byte{7}, 16)
-	info := append(make([]byte, 16+28), append(pair(avFlags, []byte{2, 0, 0, 0}), pair(avEOL, nil)...)...)
+	info := append(bytes.Repeat([]byte{1}, 16+28), append(pair(avFlags, []byte{2, 0, 0, 0}), pair(avEOL, nil)...)...)
 	for _, tt := range []struct {
 		name  string
 		token []byte
