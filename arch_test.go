@@ -53,7 +53,7 @@ var law = []folder{
 	{at: "sensor/decode/*", may: base("sensor/flow", "sensor/decode", "sensor/decode/ber", "sensor/decode/decodetest"),
 		why: "a decoder must be readable and removable alone; an inner payload goes to its decoder by decode.Handoff"},
 	{at: "sensor/decode/all", may: base("sensor/decode", "sensor/decode/*", "sensor/decode/decodetest"),
-		why: "it is the list of decoders and nothing else; its tests show the layered ones together"},
+		why: "it is the list of decoders and nothing else; what several of them make of one capture is tested there"},
 	{at: "sensor", only: true, may: base("sensor/capture", "sensor/flow", "sensor/decode"),
 		why: "it joins the sensor's stages; which decoders run is its caller's choice, and the center reaches it not at all"},
 	{at: "sensor/decode/decodetest", testOnly: true, may: base("sensor", "sensor/capture", "sensor/flow", "sensor/decode", "sensor/decode/*", "sensor/decode/all"),

@@ -130,6 +130,15 @@ func (t Tuning) Seconds(name string) time.Duration {
 	return time.Duration(t.Int(name)) * time.Second
 }
 
+// Baseline says whether a rule that learns what is normal had done so.
+type Baseline string
+
+const (
+	BaselineUnneeded Baseline = "unneeded" // the rule does not learn
+	BaselineNone     Baseline = "none"     // it ran without having learned
+	BaselineLearned  Baseline = "learned"  // it compared with what it had learned
+)
+
 // Role says what part an entity has in a finding.
 type Role string
 
@@ -189,8 +198,8 @@ type Finding struct {
 	Notes      []string // further evidence, one sentence each
 	Activities []activity.ID
 	Certainty  resolve.Certainty
-	Baseline   string // "none" when the rule ran without having learned
-	Late       bool   // concluded from an activity that arrived late
+	Baseline   Baseline // set by the engine
+	Late       bool     // concluded from an activity that arrived late
 }
 
 // Facts is what Summary writes its sentence from: the alert's fold so far.

@@ -183,8 +183,11 @@ func (e *Engine) one(p *partition, w work) {
 		f.Detection, f.Key = d.ID, w.key
 		f.Time = w.r.Time
 		f.Late = w.r.Late
-		if d.Learning > 0 && e.tuning[w.def].Level != LevelHigh {
-			f.Baseline = "none"
+		switch {
+		case d.Learning == 0:
+			f.Baseline = BaselineUnneeded
+		case f.Baseline == "":
+			f.Baseline = BaselineNone
 		}
 		f.ID = findingID(d.ID, w.key, w.r.ID, n)
 		n++

@@ -68,6 +68,9 @@ func (x *index) replicator(key string, from netip.Addr) bool {
 
 func (x *index) former(key string, at activity.Time) bool {
 	t, ok := x.removed[key]
+	if !ok {
+		t, ok = x.removed[loose(key)]
+	}
 	return ok && at.Sub(t) <= formerMemory
 }
 
@@ -78,7 +81,7 @@ func accountKey(name string, raw []byte, domain string) string {
 	if raw != nil {
 		return names.FoldRaw(name, raw) + "@" + domainLabel(domain)
 	}
-	if domain == "" {
+	if domain == "" || strings.Contains(name, "@") {
 		p := names.ParseAccount(name)
 		name, domain = p.Name, p.Domain
 	}

@@ -44,7 +44,7 @@ type Host struct {
 	Method    string // how the name was found: "Kerberos computer logon", "DNS", "NTLM workstation", "directory"
 	Certainty Certainty
 	DC        string // how it is known to be a domain controller; "" when it is not known to be one
-	DNSServer bool   // it answered DNS queries or is listed as a name server
+	DNSServer bool   // it answered DNS queries, or is a name server of the zone asked for, or the directory lists it
 	Promoted  bool   // within the last 24 h it created a directory service object of its own: a new domain controller
 }
 
@@ -104,9 +104,8 @@ type Resolver struct {
 }
 
 type client struct {
-	Name   string        `json:"n"`
-	Domain string        `json:"d,omitempty"`
-	Time   activity.Time `json:"t"`
+	Name   string `json:"n"`
+	Domain string `json:"d,omitempty"`
 }
 
 // host is what the traffic showed of an address. Times are of the last proof.
@@ -315,9 +314,12 @@ func (r *Resolver) locates(n *name, now activity.Time) bool {
 }
 
 // trusted tells whether the DNS server at addr is itself a domain controller.
+// Where the directory says at which addresses those are, nothing else counts: a
+// stranger that proved itself by traffic could give its own address to a listed
+// name.
 func (r *Resolver) trusted(addr netip.Addr, now activity.Time) bool {
-	if r.index.dcByAddr[addr] != "" {
-		return true
+	if len(r.index.dcByAddr) > 0 {
+		return r.index.dcByAddr[addr] != ""
 	}
 	k, _ := r.hosts.get(addr)
 	return direct(k, now) != ""

@@ -27,7 +27,7 @@ type analyzeCommand struct {
 	Explain    bool     `help:"Tell on standard error what each stage saw and dropped, and what each detection lacked."`
 	Directory  string   `placeholder:"FILE" help:"Directory snapshot to resolve with."`
 	Exclude    []string `sep:"none" placeholder:"[DETECTION:]WHAT" help:"Leave out alerts about an address, subnet, computer or account. Repeatable."`
-	Detections []string `placeholder:"ID,..." help:"Run only these detections."`
+	Detections []string `placeholder:"ID" help:"Run only these detections."`
 	Since      string   `placeholder:"TIME" help:"Leave out what happened before (RFC 3339, or 2006-01-02)."`
 	Until      string   `placeholder:"TIME" help:"Leave out what happened from then on."`
 }

@@ -33,6 +33,18 @@ unlock() {
   dc_ldb ldbmodify "$LAB_DIR/unlock.ldif"
 }
 
+# expire USER…: the password is right, but must be changed at the next logon.
+expire() {
+  local u
+  for u in "$@"; do
+    printf 'dn: CN=%s,OU=Staff,%s\nchangetype: modify\nreplace: pwdLastSet\npwdLastSet: 0\n\n' "$u" "$BASE"
+  done >"$LAB_DIR/expire.ldif"
+  dc_ldb ldbmodify "$LAB_DIR/expire.ldif"
+}
+
+# renew USER…: the seeded password again, not expired.
+renew() { local u; for u in "$@"; do dc_tool user setpassword "$u" --newpassword="$(pw "$u")"; done; }
+
 # dns_admin SUBCOMMAND…: samba-tool dns on the domain controller itself; leaves no traffic in a capture.
 dns_admin() { local sub=$1; shift; at dc1 samba-tool dns "$sub" $DC "$@" -U "Administrator%$ADMIN_PW"; }
 

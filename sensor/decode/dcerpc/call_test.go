@@ -333,13 +333,16 @@ func TestPDUs(t *testing.T) {
 }
 
 func TestUnreadStubsAreNotKept(t *testing.T) {
-	b := pdu{callID: 1}.request(0, 3, strings.Repeat("x", 60_000))
 	x := newHarness(t).client(pdu{}.bind(ptypeBind, offered{id: 0, uuid: uuidEPM, version: 3}))
-	x.client(b[:1000])
-	if n := len(decoderOf(x).framers.Of(flow.ToServer).Begun()); n > decode.MaxHeader {
-		t.Errorf("%d bytes of a call that nobody reads are kept", n)
+	p, body := pdu{callID: 1}, strings.Repeat("x", 60_000)
+	for dir, b := range [][]byte{flow.ToServer: p.request(0, 3, body), flow.ToClient: p.response(0, body)} {
+		dir := flow.Dir(dir)
+		x.feed(dir, b[:1000])
+		if n := len(decoderOf(x).framers.Of(dir).Begun()); n > decode.MaxHeader {
+			t.Errorf("direction %d: %d bytes of a call that nobody reads are kept", dir, n)
+		}
+		x.feed(dir, b[1000:])
 	}
-	x.client(b[1000:])
 	x.wantCounts(map[string]int{"calls on epm": 1})
 }
 

@@ -106,13 +106,16 @@ func TestReset(t *testing.T) {
 	}
 	x.client(pdu{kind: authNTLM, level: 6, token: "user u"}.auth3(), pdu{callID: 1}.request(0, 1, "begun")[:30])
 	x.close()
+	if len(d.free) > keepFree || len(d.framers.Of(flow.ToServer).Begun()) > 0 {
+		t.Errorf("%d calls and half a PDU wait in the pool", len(d.free))
+	}
 	d.Reset(d.x)
 	x.calls, x.emitted = nil, nil
 	x.client(pdu{callID: 1}.request(0, 1, "args")).server(pdu{callID: 1}.response(0, "")).close()
 	x.wantCalls()
 	x.wantLogons()
-	if x.count(reasonNoBind) != 1 || len(d.free) > keepFree {
-		t.Errorf("counted %v, %d calls kept", x.counters.Rows(), len(d.free))
+	if x.count(reasonNoBind) != 1 {
+		t.Errorf("counted %v", x.counters.Rows())
 	}
 }
 

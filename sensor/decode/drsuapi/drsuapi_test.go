@@ -132,7 +132,7 @@ var stubs = []struct {
 	what   string
 	opnum  uint16
 	build  func(n *ndr, name string)
-	tshark bool // tshark reads it too
+	tshark bool // tshark 4.0 reads it too
 }{
 	{"GetNCChanges 4", 3, func(n *ndr, name string) {
 		n.head(4, 8)
@@ -172,7 +172,7 @@ var stubs = []struct {
 		n.dsname(name, 0)
 		n.u32(2, 0, 2)
 		n.b = append(n.b, "d\x00"...)
-	}, true},
+	}, false},
 	{"ReplicaAdd 1", 5, func(n *ndr, name string) {
 		n.head(1, 4)
 		n.pointer()
@@ -182,7 +182,7 @@ var stubs = []struct {
 		n.dsname(name, 0)
 		n.u32(2, 0, 2)
 		n.b = append(n.b, "d\x00"...)
-	}, true},
+	}, false},
 	{"ReplicaAdd 2", 5, func(n *ndr, name string) {
 		n.head(1+1, 4)
 		n.pointer()
@@ -193,7 +193,7 @@ var stubs = []struct {
 		n.dsname(name, 0)
 		n.u32(2, 0, 2)
 		n.b = append(n.b, "d\x00"...)
-	}, true},
+	}, false},
 	{"ReplicaDel 1", 6, func(n *ndr, name string) {
 		n.head(1, 4)
 		n.pointer()
@@ -202,7 +202,7 @@ var stubs = []struct {
 		n.dsname(name, 0)
 		n.u32(2, 0, 2)
 		n.b = append(n.b, "d\x00"...)
-	}, true},
+	}, false},
 }
 
 func TestContext(t *testing.T) {

@@ -39,7 +39,9 @@ func (d *decoder) bindRequest(m *LDAPMessage) {
 	if !known {
 		d.giveUpBind()
 		d.bound = activity.Account{}
-		d.count(authenticationUnknown, 1)
+		if m.Whole {
+			d.count(authenticationUnknown, 1)
+		}
 		return
 	}
 	b := &d.bind

@@ -121,7 +121,8 @@ func fakes() []decode.Inner {
 		case strings.HasPrefix(s, "authenticate ") && dir == flow.ToServer:
 			auth.Mechanism = activity.MechNTLM
 			challenge := auth.NTLM != nil && auth.NTLM.Challenge
-			auth.NTLM = &activity.NTLM{User: strings.TrimPrefix(s, "authenticate "), Domain: "LAB", Flags: 1, Challenge: challenge}
+			user := strings.ToValidUTF8(strings.TrimPrefix(s, "authenticate "), "")
+			auth.NTLM = &activity.NTLM{User: activity.Cut(user), Domain: "LAB", Flags: 1, Challenge: challenge}
 		default:
 			return false
 		}

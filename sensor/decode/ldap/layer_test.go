@@ -155,6 +155,21 @@ func TestLostInBuffer(t *testing.T) {
 	}
 }
 
+// TestNoLengthOutOfStep: after a gap any bytes may begin a segment, and four of
+// them must not pass for the length of a buffer.
+func TestNoLengthOutOfStep(t *testing.T) {
+	c := open(t, setting{})
+	bindSASL(c)
+	c.client(buffer(ntlmToken(searchFor(2, "base", anyObject))))
+	c.server(buffer(cfxToken(make([]byte, 1000), 6, 12))[:200])
+	c.gap(flow.ToClient, 0)
+	c.server([]byte("\x00\x10\x00\x00 would be a megabyte"), buffer(ntlmToken(done(2, 0))))
+	if a := c.one(); a.Outcome != activity.Success {
+		t.Errorf("got %+v", a)
+	}
+	c.counted(layerUnknown, 0)
+}
+
 func TestLayerOfAnotherMechanism(t *testing.T) {
 	c := open(t, setting{})
 	c.client(saslBind(1, "SRP", "?"))

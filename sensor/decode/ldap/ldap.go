@@ -100,6 +100,9 @@ func (d *decoder) Gap(dir flow.Dir, n int, now activity.Time) {
 // Close implements flow.Handler: what has no answer is an attempt.
 func (d *decoder) Close(now activity.Time) {
 	d.now = now
+	for _, s := range d.streams {
+		s.lose(0) // a request may have begun
+	}
 	d.giveUpBind()
 	for len(d.pending) > 0 {
 		d.giveUp(0)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -134,6 +135,13 @@ func TestStartTLS(t *testing.T) {
 		c.counted(tlsConversations, 1)
 		c.counted(tlsRecords, 2)
 	})
+	t.Run("only a first header", func(t *testing.T) {
+		c := open(t, setting{midStream: true})
+		c.server(join([]byte{23, 3, 3, 0, 4}, []byte("data, but then no record")), entry(1, "x"))
+		c.close()
+		c.counted(tlsConversations, 0)
+		c.counted(unasked, 1)
+	})
 	t.Run("no LDAP on a TLS port", func(t *testing.T) {
 		c := open(t, setting{port: 3269})
 		c.client(searchFor(1, "", anyObject))
@@ -142,6 +150,32 @@ func TestStartTLS(t *testing.T) {
 		}
 		c.counted(unreadable, 1)
 	})
+}
+
+// TestCaptureEnds: a request of which only the beginning was captured.
+func TestCaptureEnds(t *testing.T) {
+	whole := searchFor(1, "base", equality("cn", "value"))
+	c := open(t, setting{})
+	c.client(whole[:len(whole)-8])
+	if a := c.one(); a.LDAPSearch.Base != "base" || !slices.Contains(a.Anomalies, anomalyCut) {
+		t.Errorf("got %+v", a)
+	}
+	c.counted(cut, 1)
+
+	for _, n := range []int{4, 8} { // without and with the operation
+		for _, b := range [][]byte{whole, simpleBind(1, "cn=x", "y")} {
+			c = open(t, setting{})
+			c.client(b[:n])
+			if got := c.close(); len(got) != 0 {
+				t.Errorf("%d bytes: got %+v", n, got)
+			}
+			if n == 4 {
+				c.counted(skippedBytes, 4)
+			} else {
+				c.counted(cut, 1)
+			}
+		}
+	}
 }
 
 // TestPoolForgets: a decoder used again knows nothing of before.
