@@ -54,6 +54,8 @@ type Context struct {
 	Conn  *flow.Conn
 	stage *Stage
 	proto string
+	file  string // of the packet fed last, and its number
+	frame int64
 }
 
 // New starts an activity of this conversation: source is the client, target
@@ -68,8 +70,8 @@ func (x *Context) New(kind activity.Kind, proto activity.Protocol, now activity.
 		Target:    activity.Endpoint{Addr: x.Conn.Server.Addr(), Port: x.Conn.Server.Port()},
 		Outcome:   activity.Attempt,
 	}
-	if x.stage.file != "" {
-		a.Origin = &activity.Origin{File: x.stage.file, Frame: x.stage.frame}
+	if x.file != "" {
+		a.Origin = &activity.Origin{File: x.file, Frame: x.frame}
 	}
 	return a
 }

@@ -151,6 +151,12 @@ func (s *Stage) Open(c *flow.Conn) flow.Handler {
 	return h
 }
 
+// Feed notes which packet it was: one given up on later is told by its last.
+func (h *handler) Feed(dir flow.Dir, data []byte, now activity.Time) {
+	h.context.file, h.context.frame = h.context.stage.file, h.context.stage.frame
+	h.Decoder.Feed(dir, data, now)
+}
+
 // Close ends the conversation and keeps the decoder for the next one.
 func (h *handler) Close(now activity.Time) {
 	h.Decoder.Close(now)
