@@ -13,6 +13,6 @@ import (
 
 // Set is every decoder we have.
 var Set = decode.Set{
-	Protocols:  []decode.Protocol{kerberos.Protocol, ldap.Protocol, dns.Protocol, dcerpc.Protocol},
-	Inner:      []decode.Inner{gssapi.Inner, kerberos.Inner, ntlm.Inner},
+	Protocols: []decode.Protocol{kerberos.Protocol, ldap.Protocol, dns.Protocol, dcerpc.Protocol},
+	Inner:     []decode.Inner{gssapi.Inner, kerberos.Inner, ntlm.Inner},
 }
