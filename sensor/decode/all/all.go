@@ -9,10 +9,12 @@ import (
 	"github.com/verderer/verderer/sensor/decode/kerberos"
 	"github.com/verderer/verderer/sensor/decode/ldap"
 	"github.com/verderer/verderer/sensor/decode/ntlm"
+	"github.com/verderer/verderer/sensor/decode/winevent"
 )
 
 // Set is every decoder we have.
 var Set = decode.Set{
 	Protocols: []decode.Protocol{kerberos.Protocol, ldap.Protocol, dns.Protocol, dcerpc.Protocol},
 	Inner:     []decode.Inner{gssapi.Inner, kerberos.Inner, ntlm.Inner},
+	Events:    []decode.Events{winevent.Events},
 }
