@@ -185,26 +185,43 @@ func evtxTime(seconds float64, written uint64) activity.Time {
 	return at
 }
 
-// flatten adds the plain values of a dictionary and, for UserData, of the one
-// dictionary in it.
+// flatten adds what is in EventData or UserData: plain values by their key,
+// <Data Name="…"> elements by that name, and the plain values of the one element
+// that UserData holds.
 func (e *Event) flatten(d *ordereddict.Dict) {
 	if d == nil {
 		return
 	}
 	for _, k := range d.Keys() {
-		v := get(d, k)
-		if inner, ok := v.(*ordereddict.Dict); ok {
-			for _, k := range inner.Keys() {
-				if s, ok := plain(get(inner, k)); ok {
+		switch v := get(d, k).(type) {
+		case []any:
+			for _, item := range v {
+				e.named(item)
+			}
+		case *ordereddict.Dict:
+			if e.named(v) {
+				continue
+			}
+			for _, k := range v.Keys() {
+				if s, ok := plain(get(v, k)); ok {
 					e.add(k, s)
 				}
 			}
-			continue
-		}
-		if s, ok := plain(v); ok {
-			e.add(k, s)
+		default:
+			if s, ok := plain(v); ok {
+				e.add(k, s)
+			}
 		}
 	}
+}
+
+// named adds a <Data Name="…"> element and tells whether v is one.
+func (e *Event) named(v any) bool {
+	name, ok := get(v, "Name").(string)
+	if ok {
+		e.add(name, str(get(v, "Value")))
+	}
+	return ok
 }
 
 func get(v any, key string) any {
