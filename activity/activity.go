@@ -140,9 +140,9 @@ const ViaEvent Via = "event"
 
 // Endpoint is one side of an activity as the source saw it. Host is a name
 // stated by the protocol or the event itself (a resolved name is the center's
-// business). Addr is invalid, "" in JSON, where an event states no address.
+// business). Addr is invalid, and absent in JSON, where an event states no address.
 type Endpoint struct {
-	Addr netip.Addr `json:"addr"`
+	Addr netip.Addr `json:"addr,omitzero"`
 	Port uint16     `json:"port,omitempty"`
 	Host string     `json:"host,omitempty"`
 }
@@ -172,8 +172,8 @@ type Activity struct {
 	Time      Time      `json:"time"`                // of the packet or record that completed the fact: the answer, or the moment no answer was given up on
 	Requested Time      `json:"requested,omitempty"` // of the request; 0 when it was not seen
 	Kind      Kind      `json:"kind"`
-	Via       Via       `json:"via,omitempty"` // what the fact was read from; "" packets
-	Protocol  Protocol  `json:"protocol"`      // "" where an event does not tell
+	Via       Via       `json:"via,omitempty"`      // what the fact was read from; "" packets
+	Protocol  Protocol  `json:"protocol,omitempty"` // "" where an event does not tell
 	Transport Transport `json:"transport,omitempty"`
 	Source    Endpoint  `json:"source"` // who asked
 	Target    Endpoint  `json:"target"` // who was asked

@@ -54,16 +54,17 @@ func (c *canonical) endpoint(e Endpoint) {
 	c.text(e.Host)
 }
 
-// Seal sets the ID from the canonical fields: version, kind, time, protocol,
+// Seal sets the ID from the canonical fields: version, kind, both times, protocol,
 // transport, both endpoints, account, outcome, error, the detail's own list, and
 // Via unless it is empty.
-// Not in it: the sensor, Origin, Requested, Anomalies and PasswordTag.
+// Not in it: the sensor, Origin, Anomalies and PasswordTag.
 func (a *Activity) Seal() {
 	var buf [512]byte
 	c := canonical{buf[:0]}
 	c.text(idVersion)
 	c.text(string(a.Kind))
 	c.int(int64(a.Time))
+	c.int(int64(a.Requested))
 	c.text(string(a.Protocol))
 	c.text(string(a.Transport))
 	c.endpoint(a.Source)

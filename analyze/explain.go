@@ -43,27 +43,51 @@ func explain(core *center.Core, defs []*detect.Definition, exclusions []*alert.E
 	}
 	slices.SortFunc(e.DomainControllers, func(a, b DomainController) int { return a.Addr.Compare(b.Addr) })
 	for _, d := range defs {
-		e.Detections = append(e.Detections, evaluate(d, core.Seen()))
+		e.Detections = append(e.Detections, evaluate(d, core.Seen(), e.Counters))
 	}
 	slices.SortFunc(e.Detections, func(a, b Evaluation) int { return cmp.Compare(a.ID, b.ID) })
 	return e
 }
 
-func evaluate(d *detect.Definition, seen map[activity.Kind]int64) Evaluation {
-	var have []string
+// hidden lists the counters of what a decoder could not read, by the kinds of
+// activity that may be in it.
+var hidden = []struct {
+	stage, name string
+	kinds       []activity.Kind
+}{
+	{"ldap", "messages sealed", []activity.Kind{activity.LDAPQuery}},
+	{"ldap", "conversations in TLS", []activity.Kind{activity.LDAPQuery, activity.LDAPSimple}},
+	{"dcerpc", "calls without bind", []activity.Kind{activity.Replication}},
+}
+
+func evaluate(d *detect.Definition, seen map[activity.Kind]int64, rows []counter.Row) Evaluation {
+	var have, lost []string
 	for _, k := range d.Consumes {
 		if n := seen[k]; n > 0 {
 			have = append(have, fmt.Sprintf("%d × %s", n, meaning(k)))
 		}
 	}
-	if have == nil {
-		return Evaluation{d.ID, false, "needs " + strings.Join(d.Needs, "; ") + ": none in the input"}
+	for _, h := range hidden {
+		if !slices.ContainsFunc(h.kinds, func(k activity.Kind) bool { return slices.Contains(d.Consumes, k) }) {
+			continue
+		}
+		for _, r := range rows {
+			if r.Stage == h.stage && r.Name == h.name {
+				lost = append(lost, fmt.Sprintf("%d %s (%s)", r.Count, r.Name, r.Stage))
+			}
+		}
 	}
-	why := "looked at " + strings.Join(have, ", ")
-	if d.Learning > 0 {
-		why += "; without a learned baseline"
+	e := Evaluation{ID: d.ID, Working: have != nil, Why: "looked at " + strings.Join(have, ", ")}
+	if !e.Working {
+		e.Why = "needs " + strings.Join(d.Needs, "; ") + ": none in the input"
 	}
-	return Evaluation{d.ID, true, why}
+	if lost != nil {
+		e.Why += "; not readable: " + strings.Join(lost, ", ")
+	}
+	if e.Working && d.Learning > 0 {
+		e.Why += "; without a learned baseline"
+	}
+	return e
 }
 
 func meaning(k activity.Kind) string {

@@ -39,15 +39,15 @@ type Alert struct {
 	Sources    []detect.Computer `json:"sources"`
 	Accounts   []detect.Party    `json:"accounts"`
 	Targets    []detect.Computer `json:"targets"`
-	Protocol   activity.Protocol `json:"protocol"`
+	Protocol   activity.Protocol `json:"protocol,omitempty"` // none where an event does not tell
 	Outcome    activity.Outcome  `json:"outcome"`
 	Count      int               `json:"count"`      // acts, all of them
 	Techniques []string          `json:"techniques"` // MITRE ATT&CK
 	Summary    string            `json:"summary"`    // one sentence
 	Evidence   []Evidence        `json:"evidence"`
 	Certainty  resolve.Certainty `json:"certainty"`
-	Baseline   string            `json:"baseline,omitempty"` // "none": the rule learns, and ran without having learned
-	Late       bool              `json:"late,omitempty"`     // rests on activities that arrived late
+	Baseline   detect.Baseline   `json:"baseline"`
+	Late       bool              `json:"late,omitempty"` // rests on activities that arrived late
 }
 
 // EvidenceKind sorts evidence.
@@ -279,7 +279,7 @@ func (a *folded) finish(d *detect.Definition) *Alert {
 				Text: fmt.Sprintf("%s is named by the ticket that was presented: it had been issued to that account.", p.Name)})
 		}
 	}
-	if t.Baseline == "none" {
+	if t.Baseline == detect.BaselineNone {
 		t.Evidence = append(t.Evidence, Evidence{Kind: Statement, Text: "The rule ran without a learned baseline, at its most sensitive level."})
 	}
 	t.Evidence = append(t.Evidence,

@@ -131,6 +131,15 @@ func (t Tuning) Seconds(name string) time.Duration {
 	return time.Duration(t.Int(name)) * time.Second
 }
 
+// Baseline says whether a rule that learns what is normal had done so.
+type Baseline string
+
+const (
+	BaselineUnneeded Baseline = "unneeded" // the rule does not learn
+	BaselineNone     Baseline = "none"     // it ran without having learned
+	BaselineLearned  Baseline = "learned"  // it compared with what it had learned
+)
+
 // Role says what part an entity has in a finding.
 type Role string
 
@@ -145,7 +154,7 @@ const (
 
 // Computer is a source or target of a finding.
 type Computer struct {
-	Address   string            `json:"address"` // "" when an event named it without one
+	Address   string            `json:"address,omitempty"` // none when an event named it without one
 	Name      string            `json:"name,omitempty"`
 	Method    string            `json:"method,omitempty"` // how the name was found
 	Certainty resolve.Certainty `json:"certainty,omitempty"`
@@ -190,8 +199,8 @@ type Finding struct {
 	Notes      []string // further evidence, one sentence each
 	Activities []activity.ID
 	Certainty  resolve.Certainty
-	Baseline   string // "none" when the rule ran without having learned
-	Late       bool   // concluded from an activity that arrived late
+	Baseline   Baseline // set by the engine
+	Late       bool     // concluded from an activity that arrived late
 }
 
 // Facts is what Summary writes its sentence from: the alert's fold so far.

@@ -124,8 +124,10 @@ func (e *Engine) Process(batch []*resolve.Resolved) []Finding {
 		e.count("keys forgotten: more than fit", &p.evicted)
 		p.findings = p.findings[:0]
 	}
-	slices.SortFunc(all, func(a, b Finding) int {
-		return cmp.Or(cmp.Compare(a.Time, b.Time), cmp.Compare(a.ID, b.ID))
+	// Those of one key come from one partition, in the order they were made,
+	// and stay in it.
+	slices.SortStableFunc(all, func(a, b Finding) int {
+		return cmp.Or(cmp.Compare(a.Time, b.Time), cmp.Compare(a.Detection, b.Detection), cmp.Compare(a.Key, b.Key))
 	})
 	e.counters.Of("detect", "findings").Add(len(all))
 	return all
@@ -181,8 +183,11 @@ func (e *Engine) one(p *partition, w work) {
 		f.Detection, f.Key = d.ID, w.key
 		f.Time = w.r.Time
 		f.Late = w.r.Late
-		if d.Learning > 0 && e.tuning[w.def].Level != LevelHigh {
-			f.Baseline = "none"
+		switch {
+		case d.Learning == 0:
+			f.Baseline = BaselineUnneeded
+		case f.Baseline == "":
+			f.Baseline = BaselineNone
 		}
 		f.ID = findingID(d.ID, w.key, w.r.ID, n)
 		n++

@@ -20,7 +20,7 @@ type Snapshot struct {
 	Schema            string             `json:"schema"`                      // verderer/directory/1
 	Taken             activity.Time      `json:"taken,omitempty"`             // when it was read
 	Domains           []Domain           `json:"domains,omitempty"`           //
-	DomainControllers []DomainController `json:"domainControllers,omitempty"` // complete: an address not listed is no domain controller unless the traffic proves it
+	DomainControllers []DomainController `json:"domainControllers,omitempty"` // all of them: once any is listed, others do not count, whatever the traffic shows
 	DNSServers        []netip.Addr       `json:"dnsServers,omitempty"`        // DNS servers that are no domain controllers: secondaries, appliances
 	Replicators       []Replicator       `json:"replicators,omitempty"`       // accounts that replicate by right without being a domain controller
 	Accounts          []Account          `json:"accounts,omitempty"`          //

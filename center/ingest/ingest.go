@@ -10,7 +10,6 @@ import (
 	"container/heap"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/verderer/verderer/activity"
@@ -49,7 +48,8 @@ type Item struct {
 
 // Order holds activities back until the watermark, the minimum over attached
 // sensors of the time each has finished, and releases them sorted by (time,
-// id). Late ones are released at once, marked. It belongs to one goroutine.
+// id). Late ones are released at once, marked. The same activity twice is
+// released once, unless the second comes late. It belongs to one goroutine.
 type Order struct {
 	watermark activity.Time
 	sensors   map[string]activity.Time
@@ -72,7 +72,14 @@ func (o *Order) Add(r *Record, out []Item) []Item {
 	case r.Activity != nil:
 		return o.activity(r, out)
 	case r.Attach != 0:
-		o.sensors[r.Sensor] = r.Attach
+		from := r.Attach
+		if from > r.Ingest.Add(MaxAhead) {
+			// Left alone it would carry the watermark ahead of everybody, once
+			// the other sensors are gone.
+			o.count("attach times cut: clock ahead of ingest time", 1)
+			from = r.Ingest
+		}
+		o.sensors[r.Sensor] = from
 	case r.Detach:
 		delete(o.sensors, r.Sensor)
 		return o.advance(out)
@@ -94,6 +101,8 @@ func (o *Order) Add(r *Record, out []Item) []Item {
 func (o *Order) activity(r *Record, out []Item) []Item {
 	a := r.Activity
 	switch {
+	case !a.HasDetail():
+		o.count("activities refused: without the detail of their kind", 1)
 	case a.Time > r.Ingest.Add(MaxAhead):
 		o.count("activities quarantined: clock ahead of ingest time", 1)
 	case a.Time <= o.watermark:
@@ -183,15 +192,15 @@ type orderState struct {
 
 // MarshalJSON gives the state as of the last record added.
 func (o *Order) MarshalJSON() ([]byte, error) {
-	held := slices.Clone(o.held)
-	slices.SortFunc(held, compare)
-	tags := make([]uint16, len(held))
-	for i, a := range held {
+	// In the heap's own order: of two that compare equal, the same is released
+	// before and after a restart.
+	tags := make([]uint16, len(o.held))
+	for i, a := range o.held {
 		if a.LDAPBind != nil {
 			tags[i] = a.LDAPBind.PasswordTag
 		}
 	}
-	return json.Marshal(orderState{o.watermark, o.sensors, held, tags, o.last})
+	return json.Marshal(orderState{o.watermark, o.sensors, o.held, tags, o.last})
 }
 
 // UnmarshalJSON restores what MarshalJSON gave.
@@ -209,6 +218,9 @@ func (o *Order) UnmarshalJSON(b []byte) error {
 	}
 	o.held = s.Held
 	for i, a := range o.held {
+		if a == nil || !a.HasDetail() {
+			return fmt.Errorf("reading order snapshot: activity %d of %d is empty or lacks the detail of its kind", i+1, len(s.Held))
+		}
 		if a.LDAPBind != nil {
 			a.LDAPBind.PasswordTag = s.Tags[i]
 		}

@@ -78,6 +78,9 @@ func (x *index) controller(account string) bool {
 
 func (x *index) former(key string, at activity.Time) bool {
 	t, ok := x.removed[key]
+	if !ok {
+		t, ok = x.removed[loose(key)]
+	}
 	return ok && at.Sub(t) <= formerMemory
 }
 
@@ -88,7 +91,7 @@ func accountKey(name string, raw []byte, domain string) string {
 	if raw != nil {
 		return names.FoldRaw(name, raw) + "@" + domainLabel(domain)
 	}
-	if domain == "" {
+	if domain == "" || strings.Contains(name, "@") {
 		p := names.ParseAccount(name)
 		name, domain = p.Name, p.Domain
 	}

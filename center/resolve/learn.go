@@ -23,6 +23,7 @@ func (r *Resolver) learn(a *activity.Activity) {
 		return
 	}
 	answered := a.Outcome != activity.Attempt && a.Source.Addr != a.Target.Addr
+	asked := answered && a.Requested != 0
 	switch a.Kind {
 	case activity.KerberosAS, activity.KerberosTGS:
 		r.learnKerberos(a, answered)
@@ -36,7 +37,7 @@ func (r *Resolver) learn(a *activity.Activity) {
 			}
 		}
 	case activity.LDAPQuery:
-		if answered && a.LDAPSearch.NetlogonOp != 0 {
+		if asked && a.LDAPSearch.NetlogonOp != 0 {
 			h := r.touch(a.Target.Addr)
 			h.Locator = max(h.Locator, a.Time)
 		}
@@ -45,7 +46,7 @@ func (r *Resolver) learn(a *activity.Activity) {
 			r.name(a.Source.Addr, names.ShortHost(names.HostKey(n.Workstation)), "NTLM workstation", false, a.Time)
 		}
 	case activity.DNSQuery:
-		if answered {
+		if asked {
 			r.learnDNS(a)
 		}
 	}
@@ -53,20 +54,25 @@ func (r *Resolver) learn(a *activity.Activity) {
 
 func (r *Resolver) learnKerberos(a *activity.Activity, answered bool) {
 	k := a.Kerberos
-	if answered && k.RequestSeen {
+	asked := answered && k.RequestSeen
+	if asked {
 		h := r.touch(a.Target.Addr)
 		h.KDC = max(h.KDC, a.Time)
 	}
 	if k.Issued == nil {
 		return
 	}
-	if answered && k.RequestSeen {
+	if asked {
 		r.realms.put(names.RealmKey(k.Issued.Realm), a.Time)
 	}
-	c := client{Name: a.Account.Name, Domain: a.Account.Domain, Time: a.Time}
+	c := client{Name: a.Account.Name, Domain: a.Account.Domain}
 	if (a.Account.Zero() || anonymous(a)) && k.Presented != nil {
 		c, _ = r.tickets.get(k.Presented.ID)
-		c.Time = a.Time
+	}
+	// A ticket belongs to whom it was first seen issued to: a forged answer that
+	// carries somebody's ticket later does not change hands.
+	if first, ok := r.tickets.get(k.Issued.ID); ok {
+		c = first
 	}
 	if c.Name == "" {
 		return
@@ -75,7 +81,7 @@ func (r *Resolver) learnKerberos(a *activity.Activity, answered bool) {
 		r.counters.Of("resolve", "issued tickets forgotten: more than fit").Add(1)
 	}
 	// A computer that logs on as itself names its address.
-	if n, isComputer := strings.CutSuffix(a.Account.Name, "$"); isComputer && a.Kind == activity.KerberosAS {
+	if n, isComputer := strings.CutSuffix(a.Account.Name, "$"); isComputer && asked && a.Kind == activity.KerberosAS {
 		r.name(a.Source.Addr, names.HostKey(n), "Kerberos computer logon", true, a.Time)
 	}
 }

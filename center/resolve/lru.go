@@ -3,6 +3,7 @@ package resolve
 import (
 	"container/list"
 	"encoding/json"
+	"errors"
 	"fmt"
 )
 
@@ -57,17 +58,24 @@ func (l *lru[K, V]) MarshalJSON() ([]byte, error) {
 }
 
 func (l *lru[K, V]) UnmarshalJSON(b []byte) error {
-	var all []*entry[K, V]
+	// Pointers tell what is absent or null from what is zero.
+	var all []*struct {
+		Key   *K `json:"k"`
+		Value *V `json:"v"`
+	}
 	if err := json.Unmarshal(b, &all); err != nil {
 		return fmt.Errorf("reading bounded map: %w", err)
+	}
+	if all == nil {
+		return errors.New("reading bounded map: null")
 	}
 	l.order.Init()
 	clear(l.m)
 	for _, e := range all {
-		if e == nil {
-			return fmt.Errorf("reading bounded map: null entry")
+		if e == nil || e.Key == nil || e.Value == nil {
+			return errors.New("reading bounded map: an entry without key or value")
 		}
-		l.put(e.Key, e.Value)
+		l.put(*e.Key, *e.Value)
 	}
 	return nil
 }

@@ -45,7 +45,7 @@ type Host struct {
 	Method    string     // how the name was found: "Kerberos computer logon", "DNS", "NTLM workstation", "directory", "event"
 	Certainty Certainty
 	DC        string // how it is known to be a domain controller; "" when it is not known to be one
-	DNSServer bool   // it answered DNS queries or is listed as a name server
+	DNSServer bool   // it answered DNS queries, or is a name server of the zone asked for, or the directory lists it
 	Promoted  bool   // within the last 24 h it created a directory service object of its own: a new domain controller
 }
 
@@ -114,9 +114,8 @@ type Resolver struct {
 }
 
 type client struct {
-	Name   string        `json:"n"`
-	Domain string        `json:"d,omitempty"`
-	Time   activity.Time `json:"t"`
+	Name   string `json:"n"`
+	Domain string `json:"d,omitempty"`
 }
 
 // host is what the traffic showed of an address. Times are of the last proof.
@@ -189,6 +188,9 @@ func (r *Resolver) Resolve(it ingest.Item) *Resolved {
 		Source:   r.endpoint(a.Source, a.Time),
 		Target:   r.endpoint(a.Target, a.Time),
 		Account:  r.account(a),
+	}
+	if a.DNS != nil && !res.Source.DNSServer {
+		res.Source.DNSServer = r.nameServer(a)
 	}
 	return res
 }
@@ -300,14 +302,16 @@ func direct(k *host, now activity.Time) string {
 
 // proof tells how addr is known to be a domain controller: by what it answers,
 // or because a proven domain controller's DNS names it as one. The word of any
-// other DNS server does not count.
+// other DNS server does not count. Where the directory lists the domain
+// controllers, the list decides, and DNS only says at which address they are.
 func (r *Resolver) proof(addr netip.Addr, k *host, now activity.Time) string {
-	if p := direct(k, now); p != "" {
+	listed := len(r.index.dcByName) > 0
+	if p := direct(k, now); p != "" && !listed {
 		return p
 	}
 	for _, dn := range k.Names {
 		n, _ := r.names.get(dn)
-		if n == nil || !r.index.dcByName[dn] && !r.locates(n, now) {
+		if n == nil || !r.index.dcByName[dn] && (listed || !r.locates(n, now)) {
 			continue
 		}
 		for _, s := range n.Addrs {
@@ -336,9 +340,12 @@ func (r *Resolver) locates(n *name, now activity.Time) bool {
 }
 
 // trusted tells whether the DNS server at addr is itself a domain controller.
+// Where the directory says at which addresses those are, nothing else counts: a
+// stranger that proved itself by traffic could give its own address to a listed
+// name.
 func (r *Resolver) trusted(addr netip.Addr, now activity.Time) bool {
-	if r.index.dcByAddr[addr] != "" {
-		return true
+	if len(r.index.dcByAddr) > 0 {
+		return r.index.dcByAddr[addr] != ""
 	}
 	k, _ := r.hosts.get(addr)
 	return direct(k, now) != ""

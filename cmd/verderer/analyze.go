@@ -27,7 +27,7 @@ type analyzeCommand struct {
 	Explain    bool     `help:"Tell on standard error what each stage saw and dropped, and what each detection lacked."`
 	Directory  string   `placeholder:"FILE" help:"Directory snapshot to resolve with."`
 	Exclude    []string `sep:"none" placeholder:"[DETECTION:]WHAT" help:"Leave out alerts about an address, subnet, computer or account. Repeatable."`
-	Detections []string `placeholder:"ID,..." help:"Run only these detections."`
+	Detections []string `placeholder:"ID" help:"Run only these detections."`
 	Since      string   `placeholder:"TIME" help:"Leave out what happened before (RFC 3339, or 2006-01-02)."`
 	Until      string   `placeholder:"TIME" help:"Leave out what happened from then on."`
 }
@@ -69,8 +69,8 @@ func (c *analyzeCommand) Run(ctx context.Context, code *int) error {
 	if err != nil {
 		return err
 	}
-	for _, s := range res.Skipped {
-		fmt.Fprintf(os.Stderr, "verderer: skipped %s\n", printable(s.Error()))
+	if n := len(res.Skipped); n > 0 && !c.Explain {
+		fmt.Fprintf(os.Stderr, "verderer: skipped %d %s that cannot be read as captures; --explain lists them\n", n, plural(n, "file"))
 	}
 	for _, d := range res.Damage {
 		*code = exitDamaged

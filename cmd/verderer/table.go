@@ -184,6 +184,12 @@ func printExplanation(w io.Writer, res *analyze.Result) {
 			fmt.Fprintf(t, "  %s\t%d findings left out\n", printable(x.Text), x.Excluded)
 		}
 	}
+	if len(res.Skipped) > 0 {
+		fmt.Fprintln(t, "\nSkipped files")
+	}
+	for _, s := range res.Skipped {
+		fmt.Fprintf(t, "  %s\n", printable(s.Error()))
+	}
 	fmt.Fprintln(t, "\nCounters")
 	for _, r := range res.Explained.Counters {
 		fmt.Fprintf(t, "  %s\t%s\t%d\n", r.Stage, r.Name, r.Count)

@@ -33,6 +33,18 @@ unlock() {
   dc_ldb ldbmodify "$LAB_DIR/unlock.ldif"
 }
 
+# expire USER…: the password is right, but must be changed at the next logon.
+expire() {
+  local u
+  for u in "$@"; do
+    printf 'dn: CN=%s,OU=Staff,%s\nchangetype: modify\nreplace: pwdLastSet\npwdLastSet: 0\n\n' "$u" "$BASE"
+  done >"$LAB_DIR/expire.ldif"
+  dc_ldb ldbmodify "$LAB_DIR/expire.ldif"
+}
+
+# renew USER…: the seeded password again, not expired.
+renew() { local u; for u in "$@"; do dc_tool user setpassword "$u" --newpassword="$(pw "$u")"; done; }
+
 # dns_admin SUBCOMMAND…: samba-tool dns on the domain controller itself; leaves no traffic in a capture.
 dns_admin() { local sub=$1; shift; at dc1 samba-tool dns "$sub" $DC "$@" -U "Administrator%$ADMIN_PW"; }
 
@@ -71,3 +83,25 @@ only_ipv4() {
     done
   done
 }
+
+# bind_conf [ZONE-STATEMENT…]: the settings of a BIND on client2 that serves the
+# zone linux.example and the zones given. It resolves nothing and notifies nobody.
+BIND=$LAB_DIR/hosts/client2/named
+bind_conf() {
+  mkdir -p "$BIND"
+  cat >"$BIND/named.conf" <<C
+options {
+  directory "$BIND"; pid-file "$BIND/named.pid"; session-keyfile "$BIND/session.key";
+  listen-on { 10.77.0.22; }; listen-on-v6 { none; };
+  recursion no; dnssec-validation no; notify no; empty-zones-enable no;
+};
+controls { };
+zone "linux.example" { type primary; file "linux.example.db"; };
+C
+  printf '%s\n' "$@" >>"$BIND/named.conf"
+  printf '$TTL 600\n@ SOA client2.lab.example. hostmaster.lab.example. 1 3600 600 86400 600\n@ NS client2.lab.example.\nwww A 10.77.0.80\n' >"$BIND/linux.example.db"
+}
+SECONDARY='zone "lab.example" { type secondary; primaries { 10.77.0.10; }; file "lab.example.db"; };'
+
+# run_bind SECONDS WHAT: run that BIND for so long.
+run_bind() { LIMIT=$1 step client2 - "$2" named -g -4 -c "$BIND/named.conf"; }

@@ -49,8 +49,12 @@ type Inner struct {
 	Reasons []string // what Read counts
 }
 
-// Event is a record of a Windows event log, as capture read it.
-type Event = capture.Event
+// Event is a record of a Windows event log, as capture read it, and Field a
+// value in it: decoders know capture by these names alone.
+type (
+	Event = capture.Event
+	Field = capture.Field
+)
 
 // Events registers a reader of records of Windows event logs. Read gets every
 // record with its time, keeps no state, and counts under Name.

@@ -39,8 +39,9 @@ var kinds = map[string]kind{
   3. %[1]s/testdata: one scenario that alerts and one quiet twin, each with its scenario.yaml.
   4. %[1]s/README.md: for the analyst.
   5. make golden ONE=./%[1]s, and read what it wrote.
-  6. changelog/unreleased: a fragment, from changelog/TEMPLATE.
-  7. make test
+  6. make generate
+  7. changelog/unreleased: a fragment, from changelog/TEMPLATE.
+  8. make test
 `},
 	"decoder": {folder: "sensor/decode", next: `
   1. %[1]s/doc.go: what is read, by which section of which specification, what is ignored, every limit.

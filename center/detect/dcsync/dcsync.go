@@ -25,7 +25,7 @@ var Definition = detect.Definition{
 	Consumes:    []activity.Kind{activity.Replication, activity.DirectoryAccess},
 	Retain:      24 * time.Hour,
 	Exclusions:  []detect.ExclusionKind{detect.ExcludeAccount, detect.ExcludeComputer, detect.ExcludeAddress},
-	Description: "A computer or account that is not a domain controller's asked a domain controller to replicate directory objects, which hands out password hashes.",
+	Description: "A computer that is not a domain controller asked a domain controller to replicate directory objects, which hands out password hashes.",
 	Needs: []string{
 		"DCE/RPC binds and calls on the directory replication interface, with the set of domain controllers, from the directory or from what they answer",
 		"or Windows event 4662 of domain controllers, which they write where directory service access is audited on the domain object",
@@ -43,8 +43,11 @@ var Definition = detect.Definition{
 	Summary:    summary,
 }
 
-// detector keeps nothing: one call is enough.
-type detector struct{}
+// detector counts the calls of one source, or the uses of the right by one
+// account, for the evidence: one is enough.
+type detector struct {
+	Calls int
+}
 
 // key picks DRSGetNCChanges (MS-DRSR §4.1.10) on a connection whose bind was
 // seen: opnum 3 of an unknown interface proves nothing. Of events it picks the
@@ -54,6 +57,9 @@ func key(r *resolve.Resolved) string {
 	if r.Kind == activity.DirectoryAccess {
 		if r.Access.AccessMask&activity.AccessControl == 0 || !slices.Contains(r.Access.Properties, activity.RightGetChangesAll) {
 			return ""
+		}
+		if r.Account.Name == "" {
+			return "account:" + r.Account.SID
 		}
 		return "account:" + r.Account.Key
 	}
@@ -65,14 +71,15 @@ func key(r *resolve.Resolved) string {
 
 func (*detector) Size() int { return 0 }
 
-func (*detector) Process(r *resolve.Resolved, emit func(detect.Finding)) {
+func (d *detector) Process(r *resolve.Resolved, emit func(detect.Finding)) {
 	if r.Kind == activity.DirectoryAccess {
-		rightUsed(r, emit)
+		d.rightUsed(r, emit)
 		return
 	}
 	if r.Source.DC != "" || r.Source.Promoted || r.Account.Replicator {
 		return
 	}
+	d.Calls++
 	f := detect.FindingOf(r)
 	f.Start, f.End = r.Time, r.Time
 	f.Count = 1
@@ -83,7 +90,7 @@ func (*detector) Process(r *resolve.Resolved, emit func(detect.Finding)) {
 		f.Accounts = []detect.Party{detect.PartyOf(r.Account, detect.Actor)}
 	}
 	f.Numbers = []detect.Number{
-		{Name: "replication requests from a computer that is no domain controller", Value: 1, Threshold: 1},
+		{Name: "replication requests from a computer that is no domain controller", Value: d.Calls, Threshold: 1},
 	}
 	f.Notes = append(f.Notes, fmt.Sprintf("%s is not known as a domain controller: it is not listed in a directory snapshot, has answered no Kerberos, replication or locator request, and no domain controller's DNS names it as one.", r.Source.Label()))
 	if r.DRS.Context != "" {
@@ -103,11 +110,12 @@ const localSystem = "S-1-5-18"
 const uses = "uses of the right to replicate secrets by an account that is no domain controller's"
 
 // rightUsed judges an event by its account: it does not say where from.
-func rightUsed(r *resolve.Resolved, emit func(detect.Finding)) {
+func (d *detector) rightUsed(r *resolve.Resolved, emit func(detect.Finding)) {
 	switch acc := r.Account; {
 	case acc.DC, acc.Replicator, acc.SID == localSystem:
 		return
 	}
+	d.Calls++
 	f := detect.FindingOf(r)
 	f.Start, f.End = r.Time, r.Time
 	f.Count = 1
@@ -115,7 +123,7 @@ func rightUsed(r *resolve.Resolved, emit func(detect.Finding)) {
 	f.Activities = []activity.ID{r.ID}
 	f.Targets = []detect.Computer{detect.ComputerOf(r.Target)}
 	f.Accounts = []detect.Party{detect.PartyOf(r.Account, detect.Actor)}
-	f.Numbers = []detect.Number{{Name: uses, Value: 1, Threshold: 1}}
+	f.Numbers = []detect.Number{{Name: uses, Value: d.Calls, Threshold: 1}}
 	f.Notes = append(f.Notes, fmt.Sprintf("%s audited the use of DS-Replication-Get-Changes-All (%s) on %s.",
 		r.Target.Label(), activity.RightGetChangesAll, objectLabel(r.Access)))
 	emit(f)

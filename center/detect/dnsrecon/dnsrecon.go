@@ -34,7 +34,7 @@ var Definition = detect.Definition{
 		"a sweep slower than the window",
 	},
 	Legitimate: "A secondary DNS server, an address management or vulnerability scanner: exclude it by its address.",
-	KeyMeans:   "source address",
+	KeyMeans:   "source address, zone transfers apart from look-ups",
 	Tunables: []detect.Tunable{
 		{Name: "names", Unit: "names of own zones", High: 300, Medium: 150, Low: 150, Min: 50, Max: 100_000,
 			Why: "a workstation asks for a few dozen names in ten minutes; only names the server answers with authority count"},
@@ -71,18 +71,23 @@ const (
 // detector remembers, for one source, the last day's questions that count. Acts
 // are added by Process and dropped by Recent after a day.
 type detector struct {
-	Recent detect.Recent
-	tuning detect.Tuning
+	Recent    detect.Recent
+	Transfers int // zone transfers asked for
+	tuning    detect.Tuning
 }
 
 func key(r *resolve.Resolved) string {
 	if r.Source.DC != "" || r.Source.DNSServer {
 		return ""
 	}
-	if !transfer(r.DNS.Type) && bits(r.DNS) == 0 {
+	source := detect.SourceAddress(r)
+	switch {
+	case source == "" || !transfer(r.DNS.Type) && bits(r.DNS) == 0:
 		return ""
+	case transfer(r.DNS.Type):
+		return source + " transfer" // an alert of its own: it succeeds or fails as a whole
 	}
-	return detect.SourceAddress(r)
+	return source
 }
 
 func transfer(qtype uint16) bool { return qtype == typeAXFR || qtype == typeIXFR }
@@ -112,7 +117,8 @@ func (d *detector) Size() int { return d.Recent.Size() }
 
 func (d *detector) Process(r *resolve.Resolved, emit func(detect.Finding)) {
 	if transfer(r.DNS.Type) {
-		emit(zoneTransfer(r))
+		d.Transfers++
+		emit(d.zoneTransfer(r))
 		return
 	}
 	act := detect.ActOf(r, names.HostKey(r.DNS.Question))
@@ -131,13 +137,13 @@ func (d *detector) Process(r *resolve.Resolved, emit func(detect.Finding)) {
 // transfers names the number by which summary knows a zone transfer.
 const transfers = "zone transfers asked for by a computer that is no DNS server"
 
-func zoneTransfer(r *resolve.Resolved) detect.Finding {
+func (d *detector) zoneTransfer(r *resolve.Resolved) detect.Finding {
 	f := detect.FindingOf(r)
 	f.Start, f.End, f.Count = r.Time, r.Time, 1
 	f.Outcome = r.Outcome
 	f.Activities = []activity.ID{r.ID}
 	f.Targets = []detect.Computer{detect.ComputerOf(r.Target)}
-	f.Numbers = []detect.Number{{Name: transfers, Value: 1, Threshold: 1}}
+	f.Numbers = []detect.Number{{Name: transfers, Value: d.Transfers, Threshold: 1}}
 	note := fmt.Sprintf("Asked for the zone %s", r.DNS.Question)
 	switch {
 	case r.Outcome == activity.Success && r.DNS.Answers == 0:

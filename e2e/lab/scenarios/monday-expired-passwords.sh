@@ -7,13 +7,7 @@
 #: check: 12 kerberos.error_code == 23
 #: count: 0 kerberos.error_code == 24
 . "$(dirname "${BASH_SOURCE[0]}")/../steps.sh"
-prepare() {
-  local u
-  for u in $(staff 12); do
-    printf 'dn: CN=%s,OU=Staff,%s\nchangetype: modify\nreplace: pwdLastSet\npwdLastSet: 0\n' "$u" "$BASE" >"$LAB_DIR/x.ldif"
-    dc_ldb ldbmodify "$LAB_DIR/x.ldif"
-  done
-}
+prepare() { expire $(staff 12); }
 run() {
   local u
   for u in $(staff 10); do step client1 "$u" "logon with the expired password" login client1 "$u"; done
@@ -21,4 +15,4 @@ run() {
     step client1 "$u" "logon, new password chosen" sh -c 'printf "%s\n%s\n%s\n" "$2" "$3" "$3" | kinit "$1"' sh "$u" "$(pw "$u")" Fresh.Meadow.21
   done
 }
-cleanup() { local u; for u in $(staff 12); do dc_tool user setpassword "$u" --newpassword="$(pw "$u")"; done; }
+cleanup() { renew $(staff 12); }

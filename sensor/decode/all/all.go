@@ -5,6 +5,7 @@ import (
 	"github.com/verderer/verderer/sensor/decode"
 	"github.com/verderer/verderer/sensor/decode/dcerpc"
 	"github.com/verderer/verderer/sensor/decode/dns"
+	"github.com/verderer/verderer/sensor/decode/drsuapi"
 	"github.com/verderer/verderer/sensor/decode/gssapi"
 	"github.com/verderer/verderer/sensor/decode/kerberos"
 	"github.com/verderer/verderer/sensor/decode/ldap"
@@ -14,7 +15,8 @@ import (
 
 // Set is every decoder we have.
 var Set = decode.Set{
-	Protocols: []decode.Protocol{kerberos.Protocol, ldap.Protocol, dns.Protocol, dcerpc.Protocol},
-	Inner:     []decode.Inner{gssapi.Inner, kerberos.Inner, ntlm.Inner},
-	Events:    []decode.Events{winevent.Events},
+	Protocols:  []decode.Protocol{kerberos.Protocol, ldap.Protocol, dns.Protocol, dcerpc.Protocol},
+	Inner:      []decode.Inner{gssapi.Inner, kerberos.Inner, ntlm.Inner},
+	Interfaces: []decode.Interface{drsuapi.Interface},
+	Events:     []decode.Events{winevent.Events},
 }

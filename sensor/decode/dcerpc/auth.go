@@ -93,21 +93,22 @@ func (d *Decoder) waiting() bool {
 }
 
 // token gives the verifier of a PDU to its security context, which is made
-// when it is new, and reads its token. nil when there is nothing to read.
-func (d *Decoder) token(dir flow.Dir, v verifier) *security {
+// when it is new, and reads its token. s is nil when there is nothing to read;
+// before is what it was until then.
+func (d *Decoder) token(dir flow.Dir, v verifier) (s *security, before security) {
 	if !v.present {
-		return nil
+		return nil, before
 	}
-	s := d.securityOf(v)
-	if s == nil {
+	if s = d.securityOf(v); s == nil {
 		if d.securities == maxSecurity {
 			d.x.Count(reasonSecurity, 1)
-			return nil
+			return nil, before
 		}
 		s = &d.security[d.securities]
 		*s = security{id: v.context}
 		d.securities++
 	}
+	before = *s
 	s.kind, s.level, s.shared = v.kind, v.level, nil
 	switch v.kind {
 	case authSPNEGO, authNTLM, authKerberos:
@@ -120,34 +121,29 @@ func (d *Decoder) token(dir flow.Dir, v verifier) *security {
 		d.x.Count(reasonAuthType, 1)
 	}
 	s.auth.Protection = protection(v.level)
-	return s
+	if before.open() && s.identity() != before.identity() {
+		d.emit(&before, activity.Attempt, "") // nothing was said of it, and nothing will be
+	}
+	return s, before
 }
 
 // clientToken reads the token of bind, alter_context or auth3.
 func (d *Decoder) clientToken(h header, v verifier) {
-	var before security
-	if s := d.securityOf(v); s != nil {
-		before = *s
-	}
-	s := d.token(flow.ToServer, v)
+	s, before := d.token(flow.ToServer, v)
 	if s == nil || s.identity() == (identity{}) {
 		return
 	}
 	// A token after a refusal is a new try, with the same ticket perhaps.
 	again := before.settled && before.auth.Verdict == activity.Failure && s.auth.Verdict == ""
-	if s.identity() == before.identity() && !again {
-		return // a further leg of the same authentication
+	if s.identity() != before.identity() || again {
+		s.settled, s.asked, s.callID, s.answer = false, d.now, h.callID, h.ptype != ptypeAuth3
 	}
-	if before.open() {
-		d.emit(&before, activity.Attempt, "")
-	}
-	s.settled, s.asked, s.callID, s.answer = false, d.now, h.callID, h.ptype != ptypeAuth3
 }
 
 // serverToken reads the token of bind_ack or alter_context_resp, and what the
 // PDU itself says.
 func (d *Decoder) serverToken(h header, v verifier) {
-	s := d.token(flow.ToClient, v)
+	s, _ := d.token(flow.ToClient, v)
 	if s == nil {
 		// No token: the server has nothing to add to the leg it answers.
 		for i := range d.security[:d.securities] {

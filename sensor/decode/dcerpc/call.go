@@ -81,9 +81,11 @@ func (d *Decoder) begin(h header, p *presentation) *call {
 		d.x.Count(reasonEvicted, 1)
 		d.deliver(d.calls[0])
 	}
-	c := new(call)
+	var c *call
 	if n := len(d.free); n > 0 {
 		c, d.free = d.free[n-1], d.free[:n-1]
+	} else {
+		c = new(call)
 	}
 	*c = call{
 		RPCCall: decode.RPCCall{

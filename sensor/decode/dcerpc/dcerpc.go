@@ -49,8 +49,14 @@ func newDecoder() *Decoder {
 // Reset implements decode.Decoder.
 func (d *Decoder) Reset(x *decode.Context) {
 	d.x, d.now = x, 0
+	d.forget(x.Conn.MidStream)
+}
+
+// forget drops everything known of a conversation, and buffers that a pooled
+// decoder should not hold.
+func (d *Decoder) forget(midStream bool) {
 	for _, dir := range []flow.Dir{flow.ToServer, flow.ToClient} {
-		d.framers.Of(dir).Reset(x.Conn.MidStream)
+		d.framers.Of(dir).Reset(midStream)
 	}
 	d.bound, d.contexts, d.offers, d.offersCall = false, d.contexts[:0], d.offers[:0], 0
 	clear(d.security[:])
@@ -60,6 +66,9 @@ func (d *Decoder) Reset(x *decode.Context) {
 	if len(d.free) > keepFree {
 		clear(d.free[keepFree:])
 		d.free = d.free[:keepFree]
+	}
+	for _, c := range d.free {
+		c.RPCCall, c.security = decode.RPCCall{}, nil
 	}
 }
 
@@ -90,17 +99,15 @@ func (d *Decoder) Gap(dir flow.Dir, n int, now activity.Time) {
 // Close implements flow.Handler: no answer will come.
 func (d *Decoder) Close(now activity.Time) {
 	d.now = now
-	for len(d.calls) > 0 {
-		if d.calls[0].Outcome == activity.Attempt {
-			d.x.Count(reasonUnanswered, 1)
-		}
-		d.deliver(d.calls[0])
-	}
 	for i := range d.security[:d.securities] {
 		if s := &d.security[i]; s.open() {
 			d.settle(s, activity.Attempt, "")
 		}
 	}
+	for len(d.calls) > 0 {
+		d.giveUp(d.calls[0])
+	}
+	d.forget(false)
 }
 
 // header is Framer.Header, and decides how much of the PDU is kept: all of it,
@@ -172,20 +179,24 @@ func (d *Decoder) body(h header, b []byte) ([]byte, verifier) {
 
 // expire gives up what was not answered in time.
 func (d *Decoder) expire() {
-	for i := 0; i < len(d.calls); {
-		c := d.calls[i]
-		if d.now.Sub(c.latest) <= answerWait {
-			i++
-			continue
-		}
-		if c.Outcome == activity.Attempt {
-			d.x.Count(reasonUnanswered, 1)
-		}
-		d.deliver(c)
-	}
 	for i := range d.security[:d.securities] {
 		if s := &d.security[i]; !s.settled && d.now.Sub(s.asked) > answerWait && s.open() {
 			d.settle(s, activity.Attempt, "")
 		}
 	}
+	for i := 0; i < len(d.calls); {
+		if c := d.calls[i]; d.now.Sub(c.latest) > answerWait {
+			d.giveUp(c)
+		} else {
+			i++
+		}
+	}
+}
+
+// giveUp delivers a call whose answer, or the rest of it, will not come.
+func (d *Decoder) giveUp(c *call) {
+	if c.Outcome == activity.Attempt {
+		d.x.Count(reasonUnanswered, 1)
+	}
+	d.deliver(c)
 }

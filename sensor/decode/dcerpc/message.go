@@ -124,7 +124,7 @@ func signature(payload []byte) (follow bool, dir flow.Dir) {
 	case ptypeBindNak:
 		smallest = sizeNak
 	case ptypeAuth3:
-		smallest = sizeAuth3 + sizeTrailer
+		smallest = sizeAuth3
 	default:
 		return false, 0 // no conversation that is worth following begins with these
 	}
@@ -193,7 +193,8 @@ func readOffers(b []byte, o binary.ByteOrder, offers []offer) (_ []offer, above 
 		if len(b) < 4+sizeSyntax {
 			return offers, above, false
 		}
-		of := offer{id: o.Uint16(b), uuid: decode.ReadUUID(b[4:], o), version: o.Uint16(b[20:])}
+		// The major version is the lower half of a 32-bit number.
+		of := offer{id: o.Uint16(b), uuid: decode.ReadUUID(b[4:], o), version: uint16(o.Uint32(b[20:]))}
 		syntaxes := int(b[2])
 		b = b[4+sizeSyntax:]
 		if len(b) < syntaxes*sizeSyntax {

@@ -16,18 +16,19 @@ var Protocol = decode.Protocol{
 	UDP:  []uint16{53},
 	New:  func() decode.Decoder { return newDecoder() },
 	Reasons: []string{
-		countShort, countOpCode, countUnasked, countGivenUp, countUnended, countSkipped,
+		countShort, countOpCode, countUnasked, countRepeated, countGivenUp, countUnended, countSkipped,
 	},
 }
 
 // What is counted besides anomalies.
 const (
-	countShort   = "messages shorter than a header"
-	countOpCode  = "messages of an opcode that is not followed"
-	countUnasked = "responses without a question that fit no query"
-	countGivenUp = "queries given up on: too many without a response"
-	countUnended = "zone transfers without their end"
-	countSkipped = "bytes skipped to find a message start"
+	countShort    = "messages shorter than a header"
+	countOpCode   = "messages of an opcode that is not followed"
+	countUnasked  = "responses without a question that fit no query"
+	countRepeated = "queries repeated while they waited for a response"
+	countGivenUp  = "queries given up on: too many without a response"
+	countUnended  = "zone transfers without their end"
+	countSkipped  = "bytes skipped to find a message start"
 )
 
 const (
@@ -172,6 +173,10 @@ func (d *Decoder) astray() {
 
 func (d *Decoder) query(asker flow.Dir) {
 	m := &d.msg
+	if m.hasQuestion && d.find(asker) >= 0 {
+		d.x.Count(countRepeated, 1) // asked again for want of an answer: one question
+		return
+	}
 	q := m.query(asker)
 	m.rest(q.name, activity.MaxDNSRecords, nil)
 	q.seen, q.at = true, d.now

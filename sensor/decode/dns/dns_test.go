@@ -204,8 +204,6 @@ func TestQuery(t *testing.T) {
 		}, []activity.Activity{
 			{Time: 3 * second, Requested: second, Kind: activity.DNSQuery, Outcome: activity.Success,
 				DNS: &activity.DNS{TxID: 1, Question: "a", Type: 1, Class: 1, Messages: 1}},
-			{Time: 4 * second, Requested: 2 * second, Kind: activity.DNSQuery, Outcome: activity.Attempt,
-				DNS: &activity.DNS{TxID: 1, Question: "a", Type: 1, Class: 1, RCode: -1}},
 		}},
 		{"a response to another question is not the answer", func(v *conversation) {
 			v.ask(ask(1, "a.", dnsmessage.TypeA))
@@ -541,5 +539,18 @@ func TestMidStream(t *testing.T) {
 	v.reply(reply(2, "b.", dnsmessage.TypeA, 0, a4("b.", "10.0.0.1")))
 	if got := v.close(); len(got) != 1 || got[0].DNS.Answers != 1 {
 		t.Errorf("got %+v", got)
+	}
+}
+
+func TestRepeatedQueryIsOne(t *testing.T) {
+	v := udp(t)
+	for range 3 {
+		v.ask(ask(7, "a.", dnsmessage.TypeA))
+	}
+	v.ask(ask(7, "b.", dnsmessage.TypeA))
+	v.counted(countRepeated, 2)
+	got := v.close()
+	if len(got) != 2 || got[0].Requested != second || got[0].DNS.Question != "a" || got[1].DNS.Question != "b" {
+		t.Errorf("got %d activities: %v", len(got), got)
 	}
 }

@@ -6,9 +6,9 @@
 // The initial token's framing (RFC 2743 §3.1); SPNEGO's NegTokenInit and
 // NegTokenResp (RFC 4178 §4.2), with the hints of MS-SPNG §2.2.1 passed over;
 // the framing of Kerberos tokens (RFC 4121 §4.1); and tokens that come without
-// any framing: NTLMSSP, and Kerberos as DCE style sends it (MS-KILE §3.4.5.2).
-// AP-REQ goes to "kerberos", NTLMSSP to "ntlm". The server's AP-REP, KRB-ERROR
-// and negState become activity.Auth's Verdict and Refusal.
+// any framing: NTLMSSP, and Kerberos as DCE style sends it (MS-KILE §3.4.5.1).
+// AP-REQ, AP-REP and KRB-ERROR go to "kerberos", NTLMSSP to "ntlm". The server's
+// negState becomes activity.Auth's Verdict and Refusal.
 //
 // # What is ignored on purpose
 //

@@ -46,25 +46,11 @@ func read(x *decode.Context, dir flow.Dir, token []byte, auth *activity.Auth, de
 		return understood
 	case tagNegInit, tagNegResp:
 		return negotiate(x, dir, token, auth, depth)
-	case tagAPReq:
-		*auth = activity.Auth{Mechanism: activity.MechKerberos}
+	case tagAPReq, tagAPRep, tagKRBError:
+		if tag == tagAPReq {
+			*auth = activity.Auth{Mechanism: activity.MechKerberos} // a new authentication
+		}
 		return x.Handoff("kerberos", dir, token, auth)
-	case tagAPRep:
-		// The third leg of DCE style is the client's and judges nothing.
-		if dir == flow.ToClient {
-			auth.Verdict, auth.Refusal = activity.Success, ""
-		}
-		return true
-	case tagKRBError:
-		code, ok := readKRBError(token)
-		if !ok {
-			x.Count(reasonFraming, 1)
-			return false
-		}
-		if dir == flow.ToClient {
-			auth.Verdict, auth.Refusal = activity.Failure, code.String()
-		}
-		return true
 	}
 	x.Count(reasonMechanism, 1)
 	return false

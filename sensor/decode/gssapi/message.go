@@ -88,28 +88,4 @@ func readNegToken(b []byte) (t negToken, ok bool) {
 	return t, true
 }
 
-// readKRBError reads the error-code of a KRB-ERROR (RFC 4120 §5.9.1).
-func readKRBError(b []byte) (krbError, bool) {
-	r := ber.New(b)
-	outer, ok := r.Into(tagKRBError)
-	if !ok {
-		return 0, false
-	}
-	fields, ok := outer.Into(ber.Sequence)
-	if !ok {
-		return 0, false
-	}
-	for {
-		field, value, err := fields.Next()
-		if err != nil {
-			return 0, false
-		}
-		if field == ber.Context(6) {
-			v := ber.New(value)
-			code, ok := v.Int()
-			return krbError(code), ok
-		}
-	}
-}
-
 func isNTLM(b []byte) bool { return bytes.HasPrefix(b, ntlmSignature) }

@@ -37,10 +37,11 @@ const (
 	// fieldOrder: fields repeated or not in ascending order (X.690 §8.9.2).
 	// Harmless: none known.
 	fieldOrder
-	// missingField: a field that is not OPTIONAL is not there, a name has no
-	// components, or an AS-REQ has no cname (RFC 4120 §5.4.1). Harmless: Heimdal
-	// KDCs, Samba's among them, leave the server's name empty when they refuse a
-	// ticket or an option.
+	// missingField: a field that is not OPTIONAL is not there, or an AS-REQ names
+	// no client (RFC 4120 §5.4.1). Names without components are no fault
+	// elsewhere: the type allows them (§5.2.2), and Heimdal KDCs, Samba's among
+	// them, send one as the server of some errors. Harmless: minimal clients and
+	// health probes.
 	missingField
 	// wrongVersion: pvno or tkt-vno is not 5 (RFC 4120 §5.3, §5.4.1). Harmless:
 	// none known.

@@ -44,8 +44,8 @@ const (
 	// client's groups to MaxTokenSize, 48000 bytes by default on Windows, and a
 	// TGS-REQ holds one of them.
 	maxMessage = 64 << 10
-	// maxLength is the longest message taken for one. KDCs refuse requests far
-	// below it (MIT krb5 at 1 MiB); more is a lost place in the stream.
+	// maxLength is the longest message taken for one: what the most generous KDC
+	// (MIT krb5) accepts. More is a lost place in the stream.
 	maxLength = 1 << 20
 	// maxPending caps unanswered requests of a conversation. Clients wait for
 	// each answer; only one that does not speak Kerberos would send more.

@@ -124,6 +124,9 @@ func TestPairing(t *testing.T) {
 		{name: "UDP the same nonce for another client is no repetition", transport: activity.UDP,
 			steps: []step{c(asReq(7)), c(other)},
 			want:  []string{"as alice@LAB.EXAMPLE attempt after 1", "as bob@LAB.EXAMPLE attempt after 1"}},
+		{name: "UDP the same nonce with more pre-authentication is no repetition", transport: activity.UDP,
+			steps: []step{c(asReq(7)), c(kdcReq(10, seq(padata(2, sealed(18, "t"))), body(alice, krbtgt, 7)))},
+			want:  []string{"as alice@LAB.EXAMPLE attempt after 1", "as alice@LAB.EXAMPLE attempt after 1"}},
 		{name: "TCP several exchanges on one connection", transport: activity.TCP,
 			steps: []step{c(record(asReq(1))), k(record(asRep("a"))), c(record(tgsReq(2))), k(record(tgsRep("b")))},
 			want: []string{"as alice@LAB.EXAMPLE success issued krbtgt/LAB.EXAMPLE after 1",
@@ -180,6 +183,12 @@ func TestPairing(t *testing.T) {
 		{name: "TCP the reserved bit of the length", transport: activity.TCP,
 			steps:  []step{c([]byte{0x80, 0, 0, 1, 0})},
 			counts: map[string]int64{reasonSkipped: 5}},
+		{name: "TCP a length beyond all messages", transport: activity.TCP,
+			steps:  []step{c([]byte{0, 0x20, 0, 0, 0x6a})},
+			counts: map[string]int64{reasonSkipped: 5}},
+		{name: "TCP a tag that begins no message", transport: activity.TCP,
+			steps:  []step{c([]byte{0, 0, 0, 2, 'G', 'E'})},
+			counts: map[string]int64{reasonSkipped: 6}},
 		{name: "against the direction", transport: activity.UDP,
 			steps:  []step{k(asReq(1)), c(asRep("a")), c(preauthRequired)},
 			counts: map[string]int64{reasonDirection: 3}},
@@ -222,5 +231,26 @@ func TestPairing(t *testing.T) {
 				t.Errorf("counts (-want +got):\n%s", d)
 			}
 		})
+	}
+}
+
+// A conversation on a used decoder does not know the one before.
+func TestReset(t *testing.T) {
+	cv := converse(t, activity.UDP)
+	for range 2 {
+		cv.open(activity.UDP, false)
+		cv.Feed(flow.ToClient, asRep("a"), 1)
+		cv.Close(2)
+	}
+	cv.open(activity.TCP, false)
+	cv.Feed(flow.ToClient, []byte("no message"), 3)
+	cv.Close(4)
+	cv.open(activity.TCP, false)
+	cv.Feed(flow.ToClient, record(asRep("a"))[:9], 5)
+	cv.Feed(flow.ToClient, record(asRep("a"))[9:], 6)
+	cv.Close(7)
+	want := slices.Repeat([]string{"as alice@LAB.EXAMPLE success issued krbtgt/LAB.EXAMPLE unasked"}, 3)
+	if d := cmp.Diff(want, cv.summaries()); d != "" {
+		t.Errorf("activities (-want +got):\n%s", d)
 	}
 }

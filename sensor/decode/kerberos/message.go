@@ -166,12 +166,13 @@ func (e *KRBError) name() string {
 
 // kind guesses which exchange e ends when its request was not seen: an error
 // does not say. AS exchanges are about the ticket-granting and the password
-// changing service; TGS exchanges about these only when they are renewals or
-// cross realms, which are seldom refused.
+// changing service. TGS exchanges are about any other and, in renewals and
+// across realms, about the former, which is seldom refused; errors that name no
+// service are about tickets too.
 func (e *KRBError) kind() activity.Kind {
 	r := ber.New(e.SName.NameString)
 	_, first, _ := r.Next()
-	if s := string(first); e.SName.NameString == nil || s == "krbtgt" || s == "kadmin" {
+	if s := string(first); s == "krbtgt" || s == "kadmin" {
 		return activity.KerberosAS
 	}
 	return activity.KerberosTGS
@@ -212,9 +213,6 @@ func (p *parser) principalName(content []byte) (n PrincipalName) {
 
 // nameString looks for what is odd in the components of a name.
 func (p *parser) nameString(s []byte) {
-	if len(s) == 0 {
-		p.found |= missingField
-	}
 	r := ber.New(s)
 	for tag, _, _, ok := p.element(&r); ok; tag, _, _, ok = p.element(&r) {
 		p.isString(tag)
@@ -299,13 +297,13 @@ func (p *parser) kdcReq(body []byte, msgType int32, q *KDCReq) {
 		}
 	}
 	f.need(needKDCReq)
-	if msgType == msgTGSReq && q.CName.NameString != nil {
+	if msgType == msgTGSReq && len(q.CName.NameString) > 0 {
 		p.found |= cnameInTGSReq
 	}
 	if msgType == msgTGSReq && !q.PAData.HasAPReq && !p.cut {
 		p.found |= noAPReq
 	}
-	if msgType == msgASReq && q.CName.NameString == nil && !p.cut {
+	if msgType == msgASReq && len(q.CName.NameString) == 0 && !p.cut {
 		p.found |= missingField
 	}
 }

@@ -39,7 +39,9 @@ func (d *decoder) bindRequest(m *LDAPMessage) {
 	if !known {
 		d.giveUpBind()
 		d.bound = activity.Account{}
-		d.count(authenticationUnknown, 1)
+		if m.Whole {
+			d.count(authenticationUnknown, 1)
+		}
 		return
 	}
 	b := &d.bind
@@ -252,6 +254,11 @@ func (d *decoder) bindActivity() *activity.Activity {
 		}
 	}
 	a := d.x.New(kind, d.protocol(), d.now)
+	if !b.simple {
+		for _, anomaly := range b.auth.Anomalies {
+			b.note(anomaly)
+		}
+	}
 	a.Requested, a.Anomalies = b.began, b.odd
 	switch kind {
 	case activity.KerberosAP:

@@ -120,7 +120,9 @@ func fakes() []decode.Inner {
 			auth.NTLM = &activity.NTLM{Anonymous: true}
 		case strings.HasPrefix(s, "authenticate ") && dir == flow.ToServer:
 			auth.Mechanism = activity.MechNTLM
-			auth.NTLM = &activity.NTLM{User: strings.TrimPrefix(s, "authenticate "), Domain: "LAB", Flags: 1}
+			challenge := auth.NTLM != nil && auth.NTLM.Challenge
+			user := strings.ToValidUTF8(strings.TrimPrefix(s, "authenticate "), "")
+			auth.NTLM = &activity.NTLM{User: activity.Cut(user), Domain: "LAB", Flags: 1, Challenge: challenge}
 		default:
 			return false
 		}
@@ -191,7 +193,7 @@ func TestSASLBind(t *testing.T) {
 			steps: []step{{c1, saslBind(1, "GSS-SPNEGO", "negotiate")}, {s1, saslAnswer(1, 14, "challenge")},
 				{c1, saslBind(2, "GSS-SPNEGO", "authenticate alice")}, {s1, saslAnswer(2, 49, "")}},
 			kind: activity.NTLMLogon, account: activity.Account{Name: "alice", Domain: "LAB"},
-			auth:    &activity.Auth{Mechanism: activity.MechNTLM, NTLM: &activity.NTLM{User: "alice", Domain: "LAB", Flags: 1}},
+			auth:    &activity.Auth{Mechanism: activity.MechNTLM, NTLM: &activity.NTLM{User: "alice", Domain: "LAB", Flags: 1, Challenge: true}},
 			outcome: activity.Failure, err: "invalidCredentials",
 		},
 		{
@@ -207,7 +209,7 @@ func TestSASLBind(t *testing.T) {
 				{c1, sicily(2, 0x8a, ntlm("negotiate"))}, {s1, sicilyAnswer(2, 0, ntlm("challenge"))},
 				{c1, sicily(3, 0x8b, ntlm("authenticate alice"))}, {s1, sicilyAnswer(3, 0, "")}},
 			kind: activity.NTLMLogon, account: activity.Account{Name: "alice", Domain: "LAB"},
-			auth:    &activity.Auth{Mechanism: activity.MechNTLM, NTLM: &activity.NTLM{User: "alice", Domain: "LAB", Flags: 1}},
+			auth:    &activity.Auth{Mechanism: activity.MechNTLM, NTLM: &activity.NTLM{User: "alice", Domain: "LAB", Flags: 1, Challenge: true}},
 			outcome: activity.Success,
 		},
 		{
@@ -269,6 +271,31 @@ func TestBindsOneAfterAnother(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 	c.counted(unasked, 2)
+}
+
+// TestBindPatience: a connection that lives on gives up an unanswered bind.
+func TestBindPatience(t *testing.T) {
+	c := open(t, setting{})
+	c.client(simpleBind(1, "cn=x", "y"))
+	c.now = start + patience + 1
+	c.client(searchFor(2, "", present("cn")))
+	if len(c.got) != 1 || c.got[0].Kind != activity.LDAPSimple || c.got[0].Outcome != activity.Attempt {
+		t.Errorf("got %+v", c.got)
+	}
+}
+
+// TestTokenAnomalies: what is odd about the tokens shows on the activity.
+func TestTokenAnomalies(t *testing.T) {
+	odd := func(_ *decode.Context, _ flow.Dir, _ []byte, auth *activity.Auth) bool {
+		auth.Mechanism = activity.MechKerberos
+		auth.Anomaly("token-odd")
+		return true
+	}
+	c := open(t, setting{inner: []decode.Inner{{Name: "gssapi", Read: odd}}})
+	c.client(saslBind(0, "GSS-SPNEGO", "?"))
+	if a := c.one(); !slices.Equal(a.Anomalies, []string{anomalyMessageID, "token-odd"}) {
+		t.Errorf("got %q", a.Anomalies)
+	}
 }
 
 func TestBoundAccount(t *testing.T) {

@@ -61,5 +61,6 @@
 //	waiting for an answer       5 min   patience
 //
 // A gap costs the message it falls into, unless it falls into bytes that would
-// be skipped; what had come of that message is still read.
+// be skipped; what had come of that message is still read. Then a segment, or
+// a buffer of the layer, that begins with a message sets the decoder right.
 package ldap

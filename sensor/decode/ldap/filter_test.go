@@ -52,6 +52,7 @@ func TestFilterText(t *testing.T) {
 
 		{"special characters", equality("cn", `Parens R Us (for all) * \ `+"ö"), `(cn=Parens R Us \28for all\29 \2a \5c ö)`, false},
 		{"octets", equality("NtVer", "\x06\x00\x00\x20"), `(NtVer=\06\00\00\20)`, false},
+		{"a control character", equality("cn", "a\x7f"), `(cn=\61\7f)`, false},
 		{"invalid UTF-8", equality("cn", "Z\xfcrich"), `(cn=\5a\fc\72\69\63\68)`, false},
 		{"empty value", equality("cn", ""), "(cn=)", false},
 		{"attribute with an option", present("userCertificate;binary"), "(userCertificate;binary=*)", false},

@@ -137,6 +137,39 @@ func TestGapInLayer(t *testing.T) {
 	}
 }
 
+// TestLostInBuffer: messages are looked for where buffers begin, and not within
+// one, where a value may hold anything.
+func TestLostInBuffer(t *testing.T) {
+	c := open(t, setting{})
+	bindSASL(c)
+	c.client(buffer(ntlmToken(searchFor(2, "base", anyObject))))
+	forged := strings.Repeat("x", 1000) + string(done(2, 49)) + strings.Repeat("x", 100)
+	b := buffer(ntlmToken(entry(2, "CN=a", attribute("x", forged))))
+	at := strings.Index(string(b), string(done(2, 49)))
+	c.server(b[:500])
+	c.gap(flow.ToClient, 200)
+	c.server(b[700:at], b[at:])
+	c.server(buffer(ntlmToken(done(2, 0))))
+	if a := c.one(); a.Outcome != activity.Success || a.LDAPSearch.Entries != 1 {
+		t.Errorf("got %+v", a)
+	}
+}
+
+// TestNoLengthOutOfStep: after a gap any bytes may begin a segment, and four of
+// them must not pass for the length of a buffer.
+func TestNoLengthOutOfStep(t *testing.T) {
+	c := open(t, setting{})
+	bindSASL(c)
+	c.client(buffer(ntlmToken(searchFor(2, "base", anyObject))))
+	c.server(buffer(cfxToken(make([]byte, 1000), 6, 12))[:200])
+	c.gap(flow.ToClient, 0)
+	c.server([]byte("\x00\x10\x00\x00 would be a megabyte"), buffer(ntlmToken(done(2, 0))))
+	if a := c.one(); a.Outcome != activity.Success {
+		t.Errorf("got %+v", a)
+	}
+	c.counted(layerUnknown, 0)
+}
+
 func TestLayerOfAnotherMechanism(t *testing.T) {
 	c := open(t, setting{})
 	c.client(saslBind(1, "SRP", "?"))

@@ -57,7 +57,6 @@ func newDecoder() *decoder {
 
 // Reset implements decode.Decoder.
 func (d *decoder) Reset(x *decode.Context) {
-	clear(d.pending)
 	*d = decoder{x: x, streams: d.streams, pending: d.pending[:0], text: filterText{buf: d.text.buf[:0]}}
 	port := x.Conn.Server.Port()
 	for _, s := range d.streams {
@@ -101,6 +100,9 @@ func (d *decoder) Gap(dir flow.Dir, n int, now activity.Time) {
 // Close implements flow.Handler: what has no answer is an attempt.
 func (d *decoder) Close(now activity.Time) {
 	d.now = now
+	for _, s := range d.streams {
+		s.lose(0) // a request may have begun
+	}
 	d.giveUpBind()
 	for len(d.pending) > 0 {
 		d.giveUp(0)

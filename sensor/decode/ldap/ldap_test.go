@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -134,6 +135,13 @@ func TestStartTLS(t *testing.T) {
 		c.counted(tlsConversations, 1)
 		c.counted(tlsRecords, 2)
 	})
+	t.Run("only a first header", func(t *testing.T) {
+		c := open(t, setting{midStream: true})
+		c.server(join([]byte{23, 3, 3, 0, 4}, []byte("data, but then no record")), entry(1, "x"))
+		c.close()
+		c.counted(tlsConversations, 0)
+		c.counted(unasked, 1)
+	})
 	t.Run("no LDAP on a TLS port", func(t *testing.T) {
 		c := open(t, setting{port: 3269})
 		c.client(searchFor(1, "", anyObject))
@@ -144,16 +152,47 @@ func TestStartTLS(t *testing.T) {
 	})
 }
 
+// TestCaptureEnds: a request of which only the beginning was captured.
+func TestCaptureEnds(t *testing.T) {
+	whole := searchFor(1, "base", equality("cn", "value"))
+	c := open(t, setting{})
+	c.client(whole[:len(whole)-8])
+	if a := c.one(); a.LDAPSearch.Base != "base" || !slices.Contains(a.Anomalies, anomalyCut) {
+		t.Errorf("got %+v", a)
+	}
+	c.counted(cut, 1)
+
+	for _, n := range []int{4, 8} { // without and with the operation
+		for _, b := range [][]byte{whole, simpleBind(1, "cn=x", "y")} {
+			c = open(t, setting{})
+			c.client(b[:n])
+			if got := c.close(); len(got) != 0 {
+				t.Errorf("%d bytes: got %+v", n, got)
+			}
+			if n == 4 {
+				c.counted(skippedBytes, 4)
+			} else {
+				c.counted(cut, 1)
+			}
+		}
+	}
+}
+
 // TestPoolForgets: a decoder used again knows nothing of before.
 func TestPoolForgets(t *testing.T) {
 	c := open(t, setting{inner: fakes()})
 	c.client(simpleBind(1, "cn=x", "y"))
 	c.server(bindAnswer(1, 0, ""))
 	c.client(join(searchFor(2, "left", anyObject), saslBind(3, "GSS-SPNEGO", "negotiate"), []byte("\x30\x84\x00")))
-	c.server(buffer(ntlmToken(entry(2, "x")))[:30])
+	c.server(buffer(ntlmToken(entry(2, "x"))), buffer(rc4Token([]byte("xx"), 0xffff, 0)), buffer(ntlmToken(entry(2, "x")))[:30])
 	c.close()
 	c.got = nil
 	c.open(setting{})
+	for _, s := range c.d.streams {
+		if s.mode != plain || s.signs || s.unpadded || !s.framer.Idle() || s.layer.n != 0 {
+			t.Errorf("stream keeps %+v", s)
+		}
+	}
 	c.server(done(2, 0))
 	c.client(searchFor(2, "new", anyObject))
 	c.server(done(2, 0))
@@ -223,6 +262,17 @@ func TestUnreadable(t *testing.T) {
 	c.one()
 	c.counted(malformed, 1)
 	c.counted(unreadable, 0)
+
+	// Message IDs outside their range.
+	c = open(t, setting{})
+	c.client(seq(tlv(0x02, []byte{0xff}), searchOp("", 0, anyObject)), seq(tlv(0x02, []byte{0, 0x80, 0, 0, 0}), searchOp("", 0, anyObject)))
+	c.counted(malformed, 2)
+
+	// Out of step, a byte that could begin a message is not enough.
+	c = open(t, setting{midStream: true})
+	c.client([]byte("0123456789"), searchFor(1, "base", anyObject))
+	c.one()
+	c.counted(skippedBytes, 10)
 
 	// Messages that go the other way.
 	c = open(t, setting{})

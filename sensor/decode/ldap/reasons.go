@@ -19,7 +19,7 @@ const (
 	authenticationUnknown = "binds with an unknown authentication choice"
 	malformed             = "messages malformed"
 	wrongWay              = "messages of the other direction"
-	cut                   = "messages read in part, too long"
+	cut                   = "messages read in part"
 	sealed                = "messages sealed"
 	sealedBytes           = "bytes sealed"
 	layerUnknown          = "messages in a security layer not known"

@@ -51,6 +51,9 @@ func (d *decoder) find(id int64) int {
 func (d *decoder) searchRequest(m *LDAPMessage) {
 	var r SearchRequest
 	whole := r.parse(m.Body)
+	if !m.Whole && r.BaseObject == nil {
+		return // counted as read in part; there is nothing to tell
+	}
 	s := search{
 		id: m.MessageID, asked: d.now, alive: d.now, account: d.bound,
 		detail: &activity.LDAPSearch{MessageID: m.MessageID, Scope: int32(r.Scope), ResultCode: int32(noResult)},

@@ -73,6 +73,14 @@ func TestSearchWithoutResult(t *testing.T) {
 				t.Error("not given up")
 			}
 		}},
+		{"the same request again", func(c *conversation) {
+			c.client(searchFor(1, "first", anyObject))
+			c.server(done(1, 0))
+			if len(c.got) != 2 {
+				t.Errorf("got %+v", c.got)
+			}
+			c.got = c.got[:1]
+		}},
 		{"the message ID again", func(c *conversation) {
 			c.client(searchFor(1, "again", anyObject))
 			c.server(done(1, 0))

@@ -37,7 +37,7 @@ const (
 //
 // The direction may change what it is between two messages: to TLS after
 // STARTTLS, to a security layer after a SASL bind, and that bind may not have
-// been seen. It is told by the first byte: 0x30 begins a message, 0x14 to 0x17
+// been seen. It is told by the first byte: 0x30 begins a message, 0x14 to 0x18
 // a TLS record, and 0x00 a buffer of at most 16 MiB.
 type stream struct {
 	d        *decoder
@@ -108,7 +108,7 @@ func (s *stream) changes(data []byte) bool {
 		s.mode = wrapped
 		s.layer.next()
 		return true
-	case len(data) >= 2 && isTLS(data):
+	case beginsTLS(data):
 		s.d.startTLS()
 		return true
 	}
@@ -160,9 +160,9 @@ func (s *stream) judge(early []byte) bool {
 			l.token.kind = tokenSealed
 		}
 	case tokenUnknown:
-		// After a bind by another mechanism its layer is expected; without one,
-		// nothing says that these four bytes are a length.
-		if !s.d.layered || len(early) == 0 {
+		// After a bind by another mechanism its layer is expected. Without one, or
+		// out of step, nothing says that these four bytes are a length.
+		if !s.d.layered || s.framer.Lost() || len(early) == 0 {
 			return false
 		}
 		s.d.count(layerUnknown, 1)
@@ -233,8 +233,12 @@ func (s *stream) gap(n int) {
 func (s *stream) lose(n int) {
 	begun := s.framer.Begun()
 	s.framer.Gap(n)
-	if begun != nil && s.framer.Lost() && s.mode != inTLS && plausible(begun) > 0 {
+	switch {
+	case begun == nil || !s.framer.Lost():
+	case s.mode != inTLS && plausible(begun) > 0:
 		s.take(begun, true)
+	default:
+		s.d.skip(len(begun))
 	}
 }
 
@@ -287,20 +291,28 @@ func plausible(b []byte) int {
 const (
 	tlsHeader    = 5
 	tlsMaxRecord = 1<<14 + 2048 // TLS 1.2, RFC 5246 §6.2.3; 1.3 allows less
-	tlsHandshake = 22
 )
 
-// isTLS tells whether b, of at least 2 bytes, can begin a record.
-func isTLS(b []byte) bool { return b[0] >= 20 && b[0] <= 24 && b[1] == 3 }
-
-// tlsRecord is the framer's Header for TLS.
+// tlsRecord is the framer's Header for TLS: ContentType 20 to 24, major version
+// 3, length.
 func tlsRecord(b []byte) int {
 	if len(b) < tlsHeader {
 		return 0
 	}
 	n := int(b[3])<<8 | int(b[4])
-	if !isTLS(b) || n > tlsMaxRecord {
+	if b[0] < 20 || b[0] > 24 || b[1] != 3 || n == 0 || n > tlsMaxRecord {
 		return -1
 	}
 	return tlsHeader + n
+}
+
+// beginsTLS tells whether a segment consists of TLS records, the last of which
+// may go on. One header alone is too little to give up a connection for.
+func beginsTLS(b []byte) bool {
+	n := tlsRecord(b)
+	for n > 0 && n < len(b) {
+		b = b[n:]
+		n = tlsRecord(b)
+	}
+	return n > 0
 }

@@ -1,23 +1,21 @@
 package winevent
 
 import (
+	"net/netip"
 	"testing"
 
 	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"net/netip"
-
 	"github.com/verderer/verderer/activity"
 	"github.com/verderer/verderer/counter"
-	"github.com/verderer/verderer/sensor/capture"
 	"github.com/verderer/verderer/sensor/decode"
 )
 
 const now = activity.Time(1714564800e9)
 
 // run reads one event.
-func run(t testing.TB, e *capture.Event) (out []*activity.Activity, counts map[string]int64) {
+func run(t testing.TB, e *decode.Event) (out []*activity.Activity, counts map[string]int64) {
 	t.Helper()
 	var counters counter.Set
 	s, err := decode.NewStage(decode.Set{Events: []decode.Events{Events}}, nil, &counters, func(a *activity.Activity) { out = append(out, a) })
@@ -35,10 +33,10 @@ func run(t testing.TB, e *capture.Event) (out []*activity.Activity, counts map[s
 }
 
 // event makes one of the security log from names and values.
-func event(id uint32, fields ...string) *capture.Event {
-	e := &capture.Event{Channel: "Security", Provider: provider, ID: id, Computer: "DC1.lab.example"}
+func event(id uint32, fields ...string) *decode.Event {
+	e := &decode.Event{Channel: "Security", Provider: provider, ID: id, Computer: "DC1.lab.example"}
 	for i := 0; i < len(fields); i += 2 {
-		e.Fields = append(e.Fields, capture.Field{Name: fields[i], Value: fields[i+1]})
+		e.Fields = append(e.Fields, decode.Field{Name: fields[i], Value: fields[i+1]})
 	}
 	return e
 }
@@ -61,7 +59,7 @@ func TestActivities(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name  string
-		event *capture.Event
+		event *decode.Event
 		want  *activity.Activity
 	}{
 		{"ticket for a password", event(4768, asked("alice", "Status", "0x0", "TicketEncryptionType", "0x12", "PreAuthType", "2")...),
@@ -115,7 +113,7 @@ func TestCounted(t *testing.T) {
 	foreign := event(4768)
 	foreign.Provider = "Sysmon"
 	for _, c := range []struct {
-		event *capture.Event
+		event *decode.Event
 		want  string
 	}{
 		{foreign, otherProvider},
