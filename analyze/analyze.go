@@ -135,11 +135,12 @@ func read(ctx context.Context, o Options, counters *counter.Set, apply func(*ing
 		return nil, err
 	}
 	m := capture.Merge(capture.Walk(o.Inputs), o.Stdin)
-	defer m.Close()
+	packets := capture.Sort(m)
+	defer packets.Close()
 	var c capture.Chunk
 	var told activity.Time
 	for failed == nil {
-		switch err := m.Next(&c); {
+		switch err := packets.Next(&c); {
 		case err == nil:
 		case errors.Is(err, io.EOF):
 			pipe.Flush(clock)
