@@ -27,7 +27,7 @@ var Definition = detect.Definition{
 	Retain:      24 * time.Hour,
 	Exclusions:  []detect.ExclusionKind{detect.ExcludeAccount, detect.ExcludeComputer, detect.ExcludeAddress},
 	Description: "One computer tried many passwords on an account, or a few passwords on many accounts.",
-	Needs:       []string{"Kerberos AS exchanges with their answers"},
+	Needs:       []string{"Kerberos AS exchanges with their answers, or Windows events 4768 and 4771 of domain controllers"},
 	BlindSpots: []string{
 		"guesses against a domain controller that is not watched",
 		"guesses from behind a proxy or terminal server on fewer accounts than three times those that use it properly",
