@@ -111,6 +111,17 @@ func (k *Kerberos) HasPA(t int32) bool {
 	return false
 }
 
+// PreAuthenticated tells whether the request proved that the client knows its
+// key: by an encrypted timestamp or challenge, inside FAST, or by a certificate.
+func (k *Kerberos) PreAuthenticated() bool {
+	for _, t := range []int32{PAEncTimestamp, PAFXFast, PAPKASReq, PAPKASReqOld, PAEncChallenge} {
+		if k.HasPA(t) {
+			return true
+		}
+	}
+	return false
+}
+
 func (k *Kerberos) canon(c *canonical) {
 	c.int(int64(k.ClientType))
 	c.text(k.Realm)

@@ -77,13 +77,8 @@ func reads(r *resolve.Resolved) (bits uint32, ok bool) {
 		return search, strings.Contains(f, "useraccountcontrol:") && strings.Contains(f, noPreAuthBit)
 	}
 	k := r.Kerberos
-	if !k.RequestSeen || r.Outcome != activity.Success || r.Account.Zero() {
+	if !k.RequestSeen || r.Outcome != activity.Success || r.Account.Zero() || k.PreAuthenticated() {
 		return 0, false
-	}
-	for _, pa := range []int32{activity.PAEncTimestamp, activity.PAFXFast, activity.PAPKASReq, activity.PAPKASReqOld, activity.PAEncChallenge} {
-		if k.HasPA(pa) {
-			return 0, false
-		}
 	}
 	switch {
 	case r.Via == activity.ViaEvent: // it does not tell what was asked for

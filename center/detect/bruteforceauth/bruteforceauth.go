@@ -85,7 +85,7 @@ func verdict(r *resolve.Resolved) (bits uint32, ok bool) {
 	}
 	switch {
 	case r.Outcome == activity.Success:
-		return 0, true
+		return 0, k.PreAuthenticated() // without, the ticket was had for the asking
 	case k.ErrorCode == activity.KRBPreAuthFailed:
 		return failed, true
 	case k.ErrorCode == activity.KRBClientRevoked && k.HasPA(activity.PAEncTimestamp):
