@@ -57,6 +57,10 @@ test-short: ## the quick tests, under a minute
 test-race: ## every Go test under the race detector (needs a C compiler)
 	CGO_ENABLED=1 $(GO) test -race -timeout 30m ./...
 
+.PHONY: agree
+agree: ## compare the decoders with tshark over the whole corpus (make test takes a sample)
+	VERDERER_AGREE=all $(GO) test -v -count=1 -timeout 60m -run 'Tshark|Corpus|TestSameStreams' ./sensor/... | $(QUIET)
+
 .PHONY: golden
 golden: ## write the goldens of one package anew, to be reviewed: ONE=./sensor/decode/ldap
 	@[ -n "$(ONE)" ] || { echo 'usage: make golden ONE=./FOLDER'; exit 2; }

@@ -79,6 +79,8 @@ const (
 	DNSQuery    Kind = "query.dns"             // DNS question and its answer (detail: DNS)
 	DNSUpdate   Kind = "dns.update"            // DNS dynamic update and its answer (detail: DNS)
 	Replication Kind = "directory.replication" // DRSUAPI call and its answer (detail: DRS)
+
+	DirectoryAccess Kind = "directory.access" // an operation on a directory object, as a domain controller audited it (detail: Access)
 )
 
 // Kinds lists every kind with its one-line meaning, in catalogue order.
@@ -96,6 +98,7 @@ var Kinds = []struct {
 	{DNSQuery, "DNS query"},
 	{DNSUpdate, "DNS dynamic update"},
 	{Replication, "Directory replication call"},
+	{DirectoryAccess, "Audited access to a directory object"},
 }
 
 // Outcome is what became of the act.
@@ -127,10 +130,19 @@ const (
 	UDP Transport = "udp"
 )
 
+// Via says what a fact was read from. Packets are the rule and stand as "".
+type Via string
+
+// ViaEvent is a record of a Windows event log. It says less than the exchange
+// it was written for: a KDC's event names no etypes of the request, and the
+// computer that wrote it by name only.
+const ViaEvent Via = "event"
+
 // Endpoint is one side of an activity as the source saw it. Host is a name
-// stated by the protocol itself (a resolved name is the center's business).
+// stated by the protocol or the event itself (a resolved name is the center's
+// business). Addr is invalid, and absent in JSON, where an event states no address.
 type Endpoint struct {
-	Addr netip.Addr `json:"addr"`
+	Addr netip.Addr `json:"addr,omitzero"`
 	Port uint16     `json:"port,omitempty"`
 	Host string     `json:"host,omitempty"`
 }
@@ -160,7 +172,8 @@ type Activity struct {
 	Time      Time      `json:"time"`                // of the packet or record that completed the fact: the answer, or the moment no answer was given up on
 	Requested Time      `json:"requested,omitempty"` // of the request; 0 when it was not seen
 	Kind      Kind      `json:"kind"`
-	Protocol  Protocol  `json:"protocol"`
+	Via       Via       `json:"via,omitempty"`      // what the fact was read from; "" packets
+	Protocol  Protocol  `json:"protocol,omitempty"` // "" where an event does not tell
 	Transport Transport `json:"transport,omitempty"`
 	Source    Endpoint  `json:"source"` // who asked
 	Target    Endpoint  `json:"target"` // who was asked
@@ -176,6 +189,7 @@ type Activity struct {
 	LDAPSearch *LDAPSearch `json:"ldapSearch,omitempty"`
 	DNS        *DNS        `json:"dns,omitempty"`
 	DRS        *DRS        `json:"drs,omitempty"`
+	Access     *Access     `json:"access,omitempty"`
 }
 
 // MaxText caps every string taken from the wire, in bytes, so that one hostile

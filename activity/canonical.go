@@ -55,7 +55,8 @@ func (c *canonical) endpoint(e Endpoint) {
 }
 
 // Seal sets the ID from the canonical fields: version, kind, both times, protocol,
-// transport, both endpoints, account, outcome, error and the detail's own list.
+// transport, both endpoints, account, outcome, error, the detail's own list, and
+// Via unless it is empty.
 // Not in it: the sensor, Origin, Anomalies and PasswordTag.
 func (a *Activity) Seal() {
 	var buf [512]byte
@@ -87,6 +88,11 @@ func (a *Activity) Seal() {
 		a.DNS.canon(&c)
 	case a.DRS != nil:
 		a.DRS.canon(&c)
+	case a.Access != nil:
+		a.Access.canon(&c)
+	}
+	if a.Via != "" { // facts from packets keep the ids they had before there was another source
+		c.text(string(a.Via))
 	}
 	h := sha256.Sum256(c.b)
 	a.ID = ID(h[:16])

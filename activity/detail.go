@@ -17,6 +17,8 @@ func (a *Activity) HasDetail() bool {
 		return a.DNS != nil
 	case Replication:
 		return a.DRS != nil
+	case DirectoryAccess:
+		return a.Access != nil
 	}
 	return true
 }

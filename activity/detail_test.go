@@ -3,7 +3,7 @@ package activity
 import "testing"
 
 func TestHasDetail(t *testing.T) {
-	full := Activity{Kerberos: &Kerberos{}, Auth: &Auth{}, LDAPBind: &LDAPBind{}, LDAPSearch: &LDAPSearch{}, DNS: &DNS{}, DRS: &DRS{}}
+	full := Activity{Kerberos: &Kerberos{}, Auth: &Auth{}, LDAPBind: &LDAPBind{}, LDAPSearch: &LDAPSearch{}, DNS: &DNS{}, DRS: &DRS{}, Access: &Access{}}
 	for _, k := range Kinds {
 		if a := (&Activity{Kind: k.Kind}); a.HasDetail() {
 			t.Errorf("%s: needs no detail, so nobody notices one that is missing", k.Kind)

@@ -49,7 +49,9 @@ func (t *Ticket) canon(c *canonical) {
 
 // Kerberos is the detail of an AS or TGS exchange (RFC 4120 §5.4, §5.9). The
 // client (cname, crealm) is Activity.Account; for a TGS exchange it comes from
-// the TGS-REP, since the request does not show it.
+// the TGS-REP, since the request does not show it. From an event (Activity.Via)
+// ETypes, the name types, Till, Nonce and the tickets are unknown, PAData holds
+// the one type that the KDC accepted or refused, and RequestSeen is true.
 type Kerberos struct {
 	ClientType    int32   `json:"clientType,omitempty"`    // name-type of cname
 	Realm         string  `json:"realm,omitempty"`         // realm of the request, or of the error
@@ -103,6 +105,17 @@ const (
 func (k *Kerberos) HasPA(t int32) bool {
 	for _, p := range k.PAData {
 		if p == t {
+			return true
+		}
+	}
+	return false
+}
+
+// PreAuthenticated tells whether the request proved that the client knows its
+// key: by an encrypted timestamp or challenge, inside FAST, or by a certificate.
+func (k *Kerberos) PreAuthenticated() bool {
+	for _, t := range []int32{PAEncTimestamp, PAFXFast, PAPKASReq, PAPKASReqOld, PAEncChallenge} {
+		if k.HasPA(t) {
 			return true
 		}
 	}

@@ -1,4 +1,4 @@
-// Package analyze runs captures through the whole product in one process:
+// Package analyze runs captures and event logs through the whole product in one process:
 // files in, alerts out, every stage explained. It is the one library package
 // that sees both the sensor's and the center's half.
 package analyze
@@ -50,10 +50,11 @@ type Options struct {
 type Result struct {
 	Alerts     []*alert.Alert
 	Damage     []*capture.Damage  // what could not be read, by input
-	Skipped    []*capture.Unknown // files found in folders that are no captures
+	Skipped    []*capture.Unknown // files found in folders that are no captures or event logs
 	Packets    int64
+	Events     int64 // records of event logs
 	Activities int64
-	From, To   activity.Time // of the first and last packet
+	From, To   activity.Time // of the first and last packet or event
 	Explained  Explanation
 }
 
@@ -134,11 +135,12 @@ func read(ctx context.Context, o Options, counters *counter.Set, apply func(*ing
 		return nil, err
 	}
 	m := capture.Merge(capture.Walk(o.Inputs), o.Stdin)
-	defer m.Close()
+	packets := capture.Sort(m)
+	defer packets.Close()
 	var c capture.Chunk
 	var told activity.Time
 	for failed == nil {
-		switch err := m.Next(&c); {
+		switch err := packets.Next(&c); {
 		case err == nil:
 		case errors.Is(err, io.EOF):
 			pipe.Flush(clock)
@@ -152,11 +154,15 @@ func read(ctx context.Context, o Options, counters *counter.Set, apply func(*ing
 			res.Damage = append(res.Damage, d)
 			continue
 		}
-		if res.Packets == 0 {
+		if res.Packets+res.Events == 0 {
 			res.From, clock, told = c.Time, c.Time, c.Time
 			apply(&ingest.Record{Sensor: sensorName, Ingest: c.Time, Attach: c.Time - disorder})
 		}
-		res.Packets++
+		if c.Event != nil {
+			res.Events++
+		} else {
+			res.Packets++
+		}
 		clock = max(clock, c.Time)
 		res.From, res.To = min(res.From, c.Time), clock
 		if clock >= told+progressEvery {
@@ -164,7 +170,7 @@ func read(ctx context.Context, o Options, counters *counter.Set, apply func(*ing
 			apply(&ingest.Record{Sensor: sensorName, Ingest: clock, Progress: clock - disorder})
 		}
 		pipe.Packet(&c)
-		if res.Packets%4096 == 0 {
+		if (res.Packets+res.Events)%4096 == 0 {
 			if err := ctx.Err(); err != nil {
 				return nil, fmt.Errorf("analyzing: %w", err)
 			}
@@ -201,7 +207,7 @@ func (o *Options) config() (center.Config, []*alert.Exclusion, error) {
 		cfg.Level = detect.LevelLow
 	}
 	if len(o.Inputs) == 0 {
-		return cfg, nil, errors.New("no input: name captures or folders, or - for standard input")
+		return cfg, nil, errors.New("no input: name captures, event logs or folders, or - for standard input")
 	}
 	for _, s := range o.Exclusions {
 		x, err := alert.ParseExclusion(s, ids)

@@ -1,4 +1,5 @@
-// Package sensor joins the stages of a sensor: packets in, activities out.
+// Package sensor joins the stages of a sensor: packets and records of event logs
+// in, activities out.
 package sensor
 
 import (
@@ -11,7 +12,7 @@ import (
 	"github.com/verderer/verderer/sensor/flow"
 )
 
-// Pipeline takes packets in the order of capture and emits the activities they
+// Pipeline takes packets and events in the order of capture and emits the activities they
 // complete. It belongs to one goroutine.
 type Pipeline struct {
 	stage *decode.Stage
@@ -28,9 +29,13 @@ func New(set decode.Set, siteKey []byte, counters *counter.Set, emit func(*activ
 	return &Pipeline{stage, flow.New(flow.Config{}, stage, counters)}, nil
 }
 
-// Packet takes the next packet.
+// Packet takes the next packet or event.
 func (p *Pipeline) Packet(c *capture.Chunk) {
 	p.stage.At(c)
+	if c.Event != nil {
+		p.stage.Event(c.Time, c.Event)
+		return
+	}
 	p.table.Packet(c)
 }
 

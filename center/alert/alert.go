@@ -39,7 +39,7 @@ type Alert struct {
 	Sources    []detect.Computer `json:"sources"`
 	Accounts   []detect.Party    `json:"accounts"`
 	Targets    []detect.Computer `json:"targets"`
-	Protocol   activity.Protocol `json:"protocol"`
+	Protocol   activity.Protocol `json:"protocol,omitempty"` // none where an event does not tell
 	Outcome    activity.Outcome  `json:"outcome"`
 	Count      int               `json:"count"`      // acts, all of them
 	Techniques []string          `json:"techniques"` // MITRE ATT&CK
@@ -204,13 +204,13 @@ func stronger(a, b activity.Outcome) activity.Outcome {
 }
 
 func (a *folded) computer(list *[]detect.Computer, as string, c detect.Computer) {
-	if k := as + c.Address; !a.known[k] && len(*list) < maxListed {
+	if k := as + c.ID(); !a.known[k] && len(*list) < maxListed {
 		a.known[k] = true
 		*list = append(*list, c)
 		return
 	}
 	for i := range *list {
-		if o := &(*list)[i]; o.Address == c.Address && o.Name == "" {
+		if o := &(*list)[i]; o.Name == "" && o.Address == c.Address {
 			*o = c // it has become known who that is
 		}
 	}
@@ -268,7 +268,7 @@ func (a *folded) finish(d *detect.Definition) *Alert {
 		t.Evidence = append(t.Evidence, Evidence{Kind: Statement, Text: s})
 	}
 	for _, c := range t.Sources {
-		if c.Name != "" {
+		if c.Name != "" && c.Address != "" {
 			t.Evidence = append(t.Evidence, Evidence{Kind: Resolution,
 				Text: fmt.Sprintf("%s is %s, by %s (certainty %s).", c.Address, c.Name, c.Method, c.Certainty)})
 		}
@@ -347,8 +347,8 @@ func label(list []detect.Computer) string {
 	if len(list) == 0 {
 		return "an unknown computer"
 	}
-	s := list[0].Address
-	if list[0].Name != "" {
+	s := list[0].ID()
+	if list[0].Name != "" && list[0].Address != "" {
 		s = list[0].Name + " (" + s + ")"
 	}
 	if n := len(list) - 1; n > 0 {

@@ -44,10 +44,10 @@ func (f *Fold) UnmarshalJSON(b []byte) error {
 			a.seen[p.Key] = i
 		}
 		for _, c := range a.Alert.Sources {
-			a.known["source "+c.Address] = true
+			a.known["source "+c.ID()] = true
 		}
 		for _, c := range a.Alert.Targets {
-			a.known["target "+c.Address] = true
+			a.known["target "+c.ID()] = true
 		}
 	}
 	f.alerts = s.Alerts

@@ -7,6 +7,7 @@
 package detect
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/verderer/verderer/activity"
@@ -153,7 +154,7 @@ const (
 
 // Computer is a source or target of a finding.
 type Computer struct {
-	Address   string            `json:"address"`
+	Address   string            `json:"address,omitempty"` // none when an event named it without one
 	Name      string            `json:"name,omitempty"`
 	Method    string            `json:"method,omitempty"` // how the name was found
 	Certainty resolve.Certainty `json:"certainty,omitempty"`
@@ -216,8 +217,15 @@ type Facts struct {
 
 // ComputerOf makes a Computer of a resolved host.
 func ComputerOf(h resolve.Host) Computer {
-	return Computer{Address: h.Addr.String(), Name: h.Name, Method: h.Method, Certainty: h.Certainty}
+	c := Computer{Name: h.Name, Method: h.Method, Certainty: h.Certainty}
+	if h.Addr.IsValid() {
+		c.Address = h.Addr.String()
+	}
+	return c
 }
+
+// ID tells computers apart: the address, or the name of one without.
+func (c Computer) ID() string { return cmp.Or(c.Address, c.Name) }
 
 // PartyOf makes a Party of a resolved account.
 func PartyOf(a resolve.Account, role Role) Party {
@@ -230,12 +238,15 @@ func PartyOf(a resolve.Account, role Role) Party {
 
 // FindingOf starts a finding from the activity that completes it.
 func FindingOf(r *resolve.Resolved) Finding {
-	return Finding{
-		Sources:   []Computer{ComputerOf(r.Source)},
+	f := Finding{
 		Protocol:  r.Protocol,
 		Outcome:   activity.Attempt,
 		Certainty: resolve.High,
 	}
+	if r.Source.Known() {
+		f.Sources = []Computer{ComputerOf(r.Source)}
+	}
+	return f
 }
 
 // ActOf is what a detection remembers of an activity, counted under key.
@@ -243,10 +254,15 @@ func ActOf(r *resolve.Resolved, key string) Act {
 	return Act{At: r.Time, ID: r.ID, Account: PartyOf(r.Account, ""), Key: key, Target: ComputerOf(r.Target)}
 }
 
-// SourceAddress is the Key of detections that count per source address.
+// SourceAddress is the Key of detections that count per source address. A
+// source whose address is not stated counts by its name; one that is not stated
+// at all cannot be counted by.
 func SourceAddress(r *resolve.Resolved) string {
-	if r.Source.Addr == r.Target.Addr {
-		return "" // a domain controller talking to itself
+	switch {
+	case !r.Source.Known() || r.Source.Addr == r.Target.Addr && r.Source.Name == r.Target.Name:
+		return "" // nobody, or a domain controller talking to itself
+	case !r.Source.Addr.IsValid():
+		return "host:" + r.Source.Name
 	}
 	return r.Source.Addr.String()
 }

@@ -14,6 +14,7 @@ import (
 type index struct {
 	dcByAddr    map[netip.Addr]string
 	dcByName    map[string]bool
+	dcShort     map[string]bool // first labels of dcByName, which their accounts go by
 	dnsServers  map[netip.Addr]bool
 	domains     map[string]bool
 	replicators map[string][]netip.Addr
@@ -24,6 +25,7 @@ func newIndex(s *directory.Snapshot) index {
 	x := index{
 		dcByAddr:    make(map[netip.Addr]string),
 		dcByName:    make(map[string]bool),
+		dcShort:     make(map[string]bool),
 		dnsServers:  make(map[netip.Addr]bool),
 		domains:     make(map[string]bool),
 		replicators: make(map[string][]netip.Addr),
@@ -37,6 +39,7 @@ func newIndex(s *directory.Snapshot) index {
 	}
 	for _, d := range s.DomainControllers {
 		x.dcByName[names.HostKey(d.Name)] = true
+		x.dcShort[names.ShortHost(names.HostKey(d.Name))] = true
 		for _, a := range d.Addresses {
 			x.dcByAddr[a.Unmap()] = names.HostKey(d.Name)
 		}
@@ -63,7 +66,14 @@ func (x *index) replicator(key string, from netip.Addr) bool {
 	if hosts == nil {
 		hosts = x.replicators[loose(key)]
 	}
-	return slices.Contains(hosts, from)
+	return slices.Contains(hosts, from) || hosts != nil && !from.IsValid()
+}
+
+// controller tells whether the name of an account is that of a domain
+// controller's computer. While the directory lists none, each computer's may be.
+func (x *index) controller(account string) bool {
+	host, ok := strings.CutSuffix(names.Fold(account), "$")
+	return ok && host != "" && (len(x.dcByName) == 0 || x.dcShort[names.ShortHost(host)])
 }
 
 func (x *index) former(key string, at activity.Time) bool {

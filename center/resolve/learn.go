@@ -15,7 +15,13 @@ import (
 // was seen: an attacker who can only send packets at the sensor's host cannot
 // make its own address answer somebody else. See docs/threat-model.md for what
 // remains (a machine that answers another accomplice).
+//
+// Nor is anything learned from a fact that does not state both addresses: an
+// event says what its computer did, not where that is.
 func (r *Resolver) learn(a *activity.Activity) {
+	if !a.Source.Addr.IsValid() || !a.Target.Addr.IsValid() {
+		return
+	}
 	answered := a.Outcome != activity.Attempt && a.Source.Addr != a.Target.Addr
 	asked := answered && a.Requested != 0
 	switch a.Kind {

@@ -37,20 +37,29 @@ const (
 	Low  Certainty = "low"  // the claimant's own word, or old
 )
 
-// Host is the computer behind an address.
+// Host is the computer behind an address, or one that an event names without
+// saying where it is.
 type Host struct {
-	Addr      netip.Addr
-	Name      string // "" when unknown
-	Method    string // how the name was found: "Kerberos computer logon", "DNS", "NTLM workstation", "directory"
+	Addr      netip.Addr // invalid when no address was stated
+	Name      string     // "" when unknown
+	Method    string     // how the name was found: "Kerberos computer logon", "DNS", "NTLM workstation", "directory", "event"
 	Certainty Certainty
 	DC        string // how it is known to be a domain controller; "" when it is not known to be one
 	DNSServer bool   // it answered DNS queries, or is a name server of the zone asked for, or the directory lists it
 	Promoted  bool   // within the last 24 h it created a directory service object of its own: a new domain controller
 }
 
+// Known tells that there is anything to call the computer by.
+func (h Host) Known() bool { return h.Addr.IsValid() || h.Name != "" }
+
 // Label is the name and address for people, "ws01 (10.0.0.5)".
 func (h Host) Label() string {
-	if h.Name == "" {
+	switch {
+	case !h.Known():
+		return "an unknown computer"
+	case !h.Addr.IsValid():
+		return h.Name
+	case h.Name == "":
 		return h.Addr.String()
 	}
 	return h.Name + " (" + h.Addr.String() + ")"
@@ -63,7 +72,8 @@ type Account struct {
 	SID        string
 	Key        string // folded, the same for every way of writing the account; "" when unknown
 	Method     string // "wire", or "ticket": the client that the presented ticket was issued to
-	Replicator bool   // the directory allows it to replicate from this source
+	Replicator bool   // the directory allows it to replicate from this source, or from any where the source is not stated
+	DC         bool   // a computer account that is a domain controller's, or may be one for all that is known of the directory
 	Former     bool   // the directory lists it as deleted, disabled or renamed within the last 180 days
 }
 
@@ -175,8 +185,8 @@ func (r *Resolver) Resolve(it ingest.Item) *Resolved {
 	res := &Resolved{
 		Activity: a,
 		Late:     it.Late,
-		Source:   r.host(a.Source.Addr, a.Time),
-		Target:   r.host(a.Target.Addr, a.Time),
+		Source:   r.endpoint(a.Source, a.Time),
+		Target:   r.endpoint(a.Target, a.Time),
 		Account:  r.account(a),
 	}
 	if a.DNS != nil && !res.Source.DNSServer {
@@ -204,6 +214,7 @@ func (r *Resolver) account(a *activity.Activity) Account {
 	}
 	acc.Replicator = r.index.replicator(acc.Key, a.Source.Addr)
 	acc.Former = r.index.former(acc.Key, a.Time)
+	acc.DC = r.index.controller(acc.Name)
 	return acc
 }
 
@@ -231,6 +242,21 @@ func presented(a *activity.Activity) *activity.Ticket {
 // too: a late activity is judged by the newest knowledge.
 func fresh(proof, now activity.Time) bool {
 	return proof != 0 && now.Sub(proof) <= memory
+}
+
+func (r *Resolver) endpoint(e activity.Endpoint, now activity.Time) Host {
+	if e.Addr.IsValid() {
+		return r.host(e.Addr, now)
+	}
+	h := Host{Name: names.HostKey(e.Host)}
+	if h.Name == "" {
+		return h
+	}
+	h.Method, h.Certainty = "event", High
+	if r.index.dcByName[h.Name] {
+		h.DC = "listed in the directory"
+	}
+	return h
 }
 
 func (r *Resolver) host(addr netip.Addr, now activity.Time) Host {

@@ -21,7 +21,7 @@ import (
 )
 
 type analyzeCommand struct {
-	Files      []string `arg:"" name:"file" help:"Captures (pcap, pcapng; also gzip or zstd) and folders of them; - is standard input. Several merge by time."`
+	Files      []string `arg:"" name:"file" help:"Captures (pcap, pcapng) and Windows event logs (EVTX, JSON), also gzip or zstd, and folders of them; - is standard input. Several merge by time."`
 	Format     string   `enum:",table,jsonl,cef" default:"" placeholder:"table|jsonl|cef" help:"Output format (default: table on a terminal, else jsonl)."`
 	Activities bool     `help:"Print every activity as a JSON line instead of alerts."`
 	Explain    bool     `help:"Tell on standard error what each stage saw and dropped, and what each detection lacked."`

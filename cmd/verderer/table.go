@@ -125,8 +125,17 @@ func total(res *analyze.Result) string {
 	if n := len(res.Alerts); n > 0 {
 		head = fmt.Sprintf("%d %s (%s)", n, plural(n, "alert"), strings.Join(parts, ", "))
 	}
-	s := fmt.Sprintf("%s from %d packets and %d activities", head, res.Packets, res.Activities)
-	if res.Packets > 0 {
+	s := head + " from "
+	switch {
+	case res.Events == 0:
+		s += fmt.Sprintf("%d packets", res.Packets)
+	case res.Packets == 0:
+		s += fmt.Sprintf("%d events", res.Events)
+	default:
+		s += fmt.Sprintf("%d packets, %d events", res.Packets, res.Events)
+	}
+	s += fmt.Sprintf(" and %d activities", res.Activities)
+	if res.Packets+res.Events > 0 {
 		s += fmt.Sprintf(", %s to %s UTC", res.From.Go().Format("2006-01-02 15:04:05"), res.To.Go().Format("2006-01-02 15:04:05"))
 	}
 	s += ".\n"

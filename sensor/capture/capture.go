@@ -1,5 +1,7 @@
 // Package capture is the first stage: it turns a live interface or a file into
 // Chunks, in the order they were captured, and says where a file is damaged.
+// Files hold packets (pcap, pcapng) or records of Windows event logs (EVTX, or
+// JSON as collectors write it).
 package capture
 
 import (
@@ -22,15 +24,17 @@ const (
 	LinkSLL2     LinkType = 276 // Linux cooked v2
 )
 
-// Chunk is one captured packet. Data is valid only until the next call of the
-// Source that filled it.
+// Chunk is one captured packet, or one event. Data is valid only until the next
+// call of the Source that filled it; Event stays valid.
 type Chunk struct {
 	Time  activity.Time
 	Link  LinkType
 	Data  []byte
 	Wire  int    // length on the wire; more than len(Data) when the capture was cut by a snap length
 	File  string // name of the input, "" for a live interface
-	Frame int64  // 1-based number in its file
+	Frame int64  // 1-based number in its file; records of an event log that could not be read are counted too
+
+	Event *Event // nil for a packet; with an event, Link, Data and Wire are zero
 }
 
 // Source yields chunks.

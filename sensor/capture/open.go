@@ -20,7 +20,7 @@ const (
 	UnknownKind Kind = "unknown"
 )
 
-// Unknown is the error for an input that is no capture.
+// Unknown is the error for an input that is no capture or event log.
 type Unknown struct {
 	File   string
 	Kind   Kind
@@ -34,7 +34,7 @@ const sniffed = 64
 
 // Open opens a file as a Source, decompressing gzip and zstd. What it is goes
 // by its content, never by its name. The error is an *Unknown for what is no
-// capture, and a *Damage for a compressed file that breaks before its first
+// capture or event log, and a *Damage for a compressed file that breaks before its first
 // byte.
 func Open(path string) (Source, error) {
 	s, err := open(&input{name: path, path: path})
@@ -71,6 +71,19 @@ func open(in *input) (*source, error) {
 		s.format = &pcap{w: w}
 	case PcapNG:
 		s.format = &pcapng{w: w}
+	case EVTX:
+		s.format = &evtxLog{w: w}
+	case JSON:
+		if utf16JSON(head) {
+			in.release()
+			return nil, &Unknown{File: in.name, Kind: kind, Reason: in.refusal(kind, head)}
+		}
+		f := &eventJSON{w: w}
+		if reason := f.refuse(); reason != "" {
+			in.release()
+			return nil, &Unknown{File: in.name, Kind: kind, Reason: reason}
+		}
+		s.format = f
 	default:
 		in.release()
 		return nil, &Unknown{File: in.name, Kind: kind, Reason: in.refusal(kind, head)}
@@ -84,7 +97,6 @@ var signatures = []struct {
 	kind   Kind
 	reason string
 }{
-	{"ElfFile\x00", EVTX, "a Windows event log (EVTX): recognised, not read by this version"},
 	{"\xff\xfe{\x00", JSON, "JSON in UTF-16: recognised, not read by this version"},
 	{"\xff\xfe[\x00", JSON, "JSON in UTF-16: recognised, not read by this version"},
 	{"PK\x03\x04", UnknownKind, "a ZIP archive: unpack it first"},
@@ -114,6 +126,9 @@ func sniff(head []byte) Kind {
 			return Gzip
 		}
 	}
+	if bytes.HasPrefix(head, []byte(evtxMagic)) {
+		return EVTX
+	}
 	for _, s := range signatures {
 		if bytes.HasPrefix(head, []byte(s.magic)) {
 			return s.kind
@@ -125,6 +140,9 @@ func sniff(head []byte) Kind {
 	}
 	return UnknownKind
 }
+
+// utf16JSON tells JSON in UTF-16, which is recognised but not read.
+func utf16JSON(head []byte) bool { return bytes.HasPrefix(head, []byte("\xff\xfe")) }
 
 // refusal says why an input that begins with head is not read.
 func (in *input) refusal(kind Kind, head []byte) string {
@@ -139,16 +157,14 @@ func (in *input) refusal(kind Kind, head []byte) string {
 			return "empty after decompression"
 		}
 		return "empty file"
-	case JSON:
-		return "JSON: recognised, not read by this version"
 	case Gzip, Zstd:
 		return fmt.Sprintf("%s within %s: compressed twice, decompress it first", kind, in.packing)
 	}
 	return fmt.Sprintf("no known format, begins with % x", head[:min(8, len(head))])
 }
 
-// format reads the packets of one file format. It fills all of a Chunk but its
-// File.
+// format reads the packets or events of one file format. It fills all of a
+// Chunk but its File; Event is nil when it is called.
 type format interface {
 	next(c *Chunk) error
 }
@@ -173,6 +189,7 @@ func (s *source) Next(c *Chunk) error {
 		s.ahead.Data = nil
 		return s.heldErr
 	}
+	c.Event = nil
 	err := s.format.next(c)
 	if err == nil {
 		c.File = s.in.name
@@ -185,6 +202,7 @@ func (s *source) Next(c *Chunk) error {
 	d.File = s.in.name
 	more := 0
 	for {
+		s.ahead.Event = nil
 		err := s.format.next(&s.ahead)
 		if _, ok := err.(*Damage); ok {
 			more++

@@ -14,6 +14,7 @@ import (
 	"encoding/binary"
 
 	"github.com/verderer/verderer/activity"
+	"github.com/verderer/verderer/sensor/capture"
 	"github.com/verderer/verderer/sensor/flow"
 )
 
@@ -48,12 +49,30 @@ type Inner struct {
 	Reasons []string // what Read counts
 }
 
+// Event is a record of a Windows event log, as capture read it, and Field a
+// value in it: decoders know capture by these names alone.
+type (
+	Event = capture.Event
+	Field = capture.Field
+)
+
+// Events registers a reader of records of Windows event logs. Read gets every
+// record with its time, keeps no state, and counts under Name.
+type Events struct {
+	Name    string
+	Read    func(x *Context, now activity.Time, e *Event)
+	Reasons []string // what Read counts
+}
+
 // Context is what a decoder works with: its conversation, and the way out. It
-// is valid until the decoder is closed.
+// is valid until the decoder is closed. A reader of events has no conversation:
+// Conn is nil and New is not for it.
 type Context struct {
 	Conn  *flow.Conn
 	stage *Stage
 	proto string
+	file  string // of the packet fed last, and its number
+	frame int64
 }
 
 // New starts an activity of this conversation: source is the client, target
@@ -68,10 +87,28 @@ func (x *Context) New(kind activity.Kind, proto activity.Protocol, now activity.
 		Target:    activity.Endpoint{Addr: x.Conn.Server.Addr(), Port: x.Conn.Server.Port()},
 		Outcome:   activity.Attempt,
 	}
-	if x.stage.file != "" {
-		a.Origin = &activity.Origin{File: x.stage.file, Frame: x.stage.frame}
-	}
+	x.origin(a)
 	return a
+}
+
+// NewEvent starts an activity that a record of an event log states: the target
+// is the computer that wrote it, by name.
+func (x *Context) NewEvent(kind activity.Kind, now activity.Time, e *Event) *activity.Activity {
+	a := &activity.Activity{
+		Time:    now,
+		Kind:    kind,
+		Via:     activity.ViaEvent,
+		Target:  activity.Endpoint{Host: activity.Cut(e.Computer)},
+		Outcome: activity.Attempt,
+	}
+	x.origin(a)
+	return a
+}
+
+func (x *Context) origin(a *activity.Activity) {
+	if x.file != "" {
+		a.Origin = &activity.Origin{File: x.file, Frame: x.frame}
+	}
 }
 
 // Emit seals a and hands it on. a must not be changed afterwards.

@@ -26,6 +26,7 @@ type Stage struct {
 	tcp        map[uint16]*pool
 	udp        map[uint16]*pool
 	signed     []*pool
+	events     []Events
 
 	file    string
 	frame   int64
@@ -47,11 +48,12 @@ type handler struct {
 }
 
 // Set is what a stage works with: decoders of conversations, of tokens inside
-// them, and of the calls of DCE/RPC interfaces.
+// them, of the calls of DCE/RPC interfaces, and of event logs.
 type Set struct {
 	Protocols  []Protocol
 	Inner      []Inner
 	Interfaces []Interface
+	Events     []Events
 }
 
 // NewStage makes the stage for the given decoders. emit gets every activity,
@@ -66,6 +68,7 @@ func NewStage(set Set, siteKey []byte, counters *counter.Set, emit func(*activit
 		interfaces: make(map[interfaceKey]*Interface),
 		tcp:        make(map[uint16]*pool),
 		udp:        make(map[uint16]*pool),
+		events:     set.Events,
 		siteKey:    siteKey,
 	}
 	for _, in := range set.Inner {
@@ -105,8 +108,16 @@ func NewStage(set Set, siteKey []byte, counters *counter.Set, emit func(*activit
 	return s, nil
 }
 
-// At notes the packet that is about to be processed, for Activity.Origin.
+// At notes the packet or event that is about to be processed, for Activity.Origin.
 func (s *Stage) At(c *capture.Chunk) { s.file, s.frame = c.File, c.Frame }
+
+// Event hands a record of an event log to the readers.
+func (s *Stage) Event(now activity.Time, e *Event) {
+	for i := range s.events {
+		r := &s.events[i]
+		r.Read(&Context{stage: s, proto: r.Name, file: s.file, frame: s.frame}, now, e)
+	}
+}
 
 // Port implements flow.Router.
 func (s *Stage) Port(t activity.Transport, port uint16) bool {
@@ -149,6 +160,12 @@ func (s *Stage) Open(c *flow.Conn) flow.Handler {
 	h.context = Context{Conn: c, stage: s, proto: p.Name}
 	h.Reset(&h.context)
 	return h
+}
+
+// Feed notes which packet it was: one given up on later is told by its last.
+func (h *handler) Feed(dir flow.Dir, data []byte, now activity.Time) {
+	h.context.file, h.context.frame = h.context.stage.file, h.context.stage.frame
+	h.Decoder.Feed(dir, data, now)
 }
 
 // Close ends the conversation and keeps the decoder for the next one.

@@ -25,7 +25,7 @@ var Definition = detect.Definition{
 	Retain:      24 * time.Hour,
 	Exclusions:  []detect.ExclusionKind{detect.ExcludeComputer, detect.ExcludeAddress},
 	Description: "One computer asked the domain for many account names, most of which do not exist.",
-	Needs:       []string{"Kerberos AS exchanges with their answers"},
+	Needs:       []string{"Kerberos AS exchanges with their answers, or Windows events 4768 and 4771 of domain controllers"},
 	BlindSpots: []string{
 		"names tried against a domain controller that is not watched",
 		"a list spread over many sources, each below the threshold",

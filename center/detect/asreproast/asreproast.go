@@ -25,10 +25,11 @@ var Definition = detect.Definition{
 	Retain:      24 * time.Hour,
 	Exclusions:  []detect.ExclusionKind{detect.ExcludeAccount, detect.ExcludeComputer, detect.ExcludeAddress},
 	Description: "A computer obtained tickets for accounts that do not require pre-authentication, in a form that allows guessing their passwords offline.",
-	Needs:       []string{"Kerberos AS exchanges with request and answer"},
+	Needs:       []string{"Kerberos AS exchanges with request and answer, or Windows event 4768 of domain controllers"},
 	BlindSpots: []string{
 		"a single account asked for with AES, without a search for such accounts before: nothing tells it from its owner",
-		"the search that finds such accounts, when LDAP is sealed",
+		"the search that finds such accounts, when LDAP is sealed or only events are read",
+		"from events: a request that left out AES and was answered with it all the same",
 	},
 	Legitimate: "A Unix service or appliance whose account never used pre-authentication, asking from its own host.",
 	KeyMeans:   "source address",
@@ -76,15 +77,15 @@ func reads(r *resolve.Resolved) (bits uint32, ok bool) {
 		return search, strings.Contains(f, "useraccountcontrol:") && strings.Contains(f, noPreAuthBit)
 	}
 	k := r.Kerberos
-	if !k.RequestSeen || r.Outcome != activity.Success || r.Account.Zero() {
+	if !k.RequestSeen || r.Outcome != activity.Success || r.Account.Zero() || k.PreAuthenticated() {
 		return 0, false
 	}
-	for _, pa := range []int32{activity.PAEncTimestamp, activity.PAFXFast, activity.PAPKASReq, activity.PAPKASReqOld, activity.PAEncChallenge} {
-		if k.HasPA(pa) {
-			return 0, false
+	switch {
+	case r.Via == activity.ViaEvent: // it does not tell what was asked for
+		if k.ReplyEType != 0 && !aes(k.ReplyEType) {
+			bits = weak
 		}
-	}
-	if !slices.ContainsFunc(k.ETypes, aes) || !aes(k.ReplyEType) {
+	case !slices.ContainsFunc(k.ETypes, aes) || !aes(k.ReplyEType):
 		bits = weak
 	}
 	return bits, true

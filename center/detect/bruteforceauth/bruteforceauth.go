@@ -28,7 +28,7 @@ var Definition = detect.Definition{
 	Retain:      24 * time.Hour,
 	Exclusions:  []detect.ExclusionKind{detect.ExcludeAccount, detect.ExcludeComputer, detect.ExcludeAddress},
 	Description: "One computer tried many passwords on an account, or a few passwords on many accounts.",
-	Needs:       []string{"Kerberos AS exchanges with their answers"},
+	Needs:       []string{"Kerberos AS exchanges with their answers, or Windows events 4768 and 4771 of domain controllers"},
 	BlindSpots: []string{
 		"guesses against a domain controller that is not watched",
 		"guesses from behind a proxy or terminal server on fewer accounts than three times those that use it properly",
@@ -159,7 +159,7 @@ func verdict(r *resolve.Resolved) (bits uint32, ok bool) {
 	}
 	switch {
 	case r.Outcome == activity.Success:
-		return 0, true
+		return 0, k.PreAuthenticated() // without, the ticket was had for the asking
 	case k.ErrorCode == activity.KRBPreAuthFailed:
 		return failed, true
 	case k.ErrorCode == activity.KRBClientRevoked && k.HasPA(activity.PAEncTimestamp):

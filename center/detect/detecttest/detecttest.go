@@ -188,7 +188,7 @@ func declared(t testing.TB, alerts []*alert.Alert) []map[string]any {
 func addresses(list []detect.Computer) []string {
 	var s []string
 	for _, c := range list {
-		s = append(s, c.Address)
+		s = append(s, c.ID())
 	}
 	return s
 }

@@ -38,10 +38,13 @@ func without(name string) decode.Set {
 		Protocols:  slices.DeleteFunc(slices.Clone(all.Set.Protocols), func(p decode.Protocol) bool { return p.Name == name }),
 		Inner:      slices.DeleteFunc(slices.Clone(all.Set.Inner), func(in decode.Inner) bool { return in.Name == name }),
 		Interfaces: slices.DeleteFunc(slices.Clone(all.Set.Interfaces), func(in decode.Interface) bool { return in.Name == name }),
+		Events:     slices.DeleteFunc(slices.Clone(all.Set.Events), func(r decode.Events) bool { return r.Name == name }),
 	}
 }
 
-func size(s decode.Set) int { return len(s.Protocols) + len(s.Inner) + len(s.Interfaces) }
+func size(s decode.Set) int {
+	return len(s.Protocols) + len(s.Inner) + len(s.Interfaces) + len(s.Events)
+}
 
 // TestListIsWhole: a folder that is not listed is a decoder that never runs. A
 // decoder goes by the name of its folder, in counters too.

@@ -36,8 +36,9 @@ func TestAgainstTshark(t *testing.T) {
 		t.Run(filepath.Base(path), func(t *testing.T) {
 			t.Parallel()
 			want := fromTshark(t, path)
+			want = slices.Compact(want) // a query repeated for want of an answer is one of ours
 			activities, _, _ := decodetest.Readable(t, path, decode.Set{Protocols: []decode.Protocol{Protocol}})
-			got := fromActivities(activities)
+			got := slices.Compact(fromActivities(activities))
 			total.Add(int64(len(want)))
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("messages differ (-tshark +ours):\n%s", diff)

@@ -161,7 +161,7 @@ func (e *KRBError) name() string {
 	if !e.HasErrorCode {
 		return ""
 	}
-	return ErrorName(e.ErrorCode)
+	return activity.KRBErrorName(e.ErrorCode)
 }
 
 // kind guesses which exchange e ends when its request was not seen: an error

@@ -307,14 +307,14 @@ func TestKerberosTime(t *testing.T) {
 
 func TestNames(t *testing.T) {
 	for _, tt := range []struct{ got, want string }{
-		{ErrorName(0), "KDC_ERR_NONE"},
-		{ErrorName(activity.KRBPrincipalUnknown), "KDC_ERR_C_PRINCIPAL_UNKNOWN"},
-		{ErrorName(activity.KRBResponseTooBig), "KRB_ERR_RESPONSE_TOO_BIG"},
-		{ErrorName(91), "KDC_ERR_MORE_PREAUTH_DATA_REQUIRED"},
-		{ErrorName(99), "KRB_ERROR_99"},
-		{ETypeName(18), "aes256-cts-hmac-sha1-96"},
-		{ETypeName(-135), "rc4-hmac-old-exp"},
-		{ETypeName(6), "etype 6"},
+		{activity.KRBErrorName(0), "KDC_ERR_NONE"},
+		{activity.KRBErrorName(activity.KRBPrincipalUnknown), "KDC_ERR_C_PRINCIPAL_UNKNOWN"},
+		{activity.KRBErrorName(activity.KRBResponseTooBig), "KRB_ERR_RESPONSE_TOO_BIG"},
+		{activity.KRBErrorName(91), "KDC_ERR_MORE_PREAUTH_DATA_REQUIRED"},
+		{activity.KRBErrorName(99), "KRB_ERROR_99"},
+		{activity.ETypeName(18), "aes256-cts-hmac-sha1-96"},
+		{activity.ETypeName(-135), "rc4-hmac-old-exp"},
+		{activity.ETypeName(6), "etype 6"},
 		{NameTypeName(10), "NT-ENTERPRISE"},
 		{NameTypeName(99), "name type 99"},
 		{PADataName(activity.PAFXFast), "PA-FX-FAST"},

@@ -52,8 +52,11 @@ func TestCorpus(t *testing.T) {
 		t.Skip("needs tshark, and half a minute")
 	}
 	var total tally
-	for _, file := range files {
+	for i, file := range files {
 		name := filepath.Base(file)
+		if os.Getenv("VERDERER_AGREE") == "" && i%12 != 0 {
+			continue // make agree compares all
+		}
 		if stray[name] {
 			continue
 		}
