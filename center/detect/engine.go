@@ -54,6 +54,7 @@ type partition struct {
 	findings []Finding
 	late     int
 	evicted  int
+	cut      int
 }
 
 type keyState struct {
@@ -128,6 +129,7 @@ func (e *Engine) Process(batch []*resolve.Resolved) []Finding {
 		all = append(all, p.findings...)
 		e.count("activities too late for the state kept", &p.late)
 		e.count("keys forgotten: more than fit", &p.evicted)
+		e.count("keys whose oldest acts were forgotten: more than fit", &p.cut)
 		p.findings = p.findings[:0]
 	}
 	// Those of one key come from one partition, in the order they were made,
@@ -202,7 +204,11 @@ func (e *Engine) one(p *partition, w work) {
 		n++
 		p.findings = append(p.findings, f)
 	})
-	if p.size += s.Detector.Size() - before; p.size > maxSize {
+	after := s.Detector.Size()
+	if before >= maxActs && after < before {
+		p.cut++
+	}
+	if p.size += after - before; p.size > maxSize {
 		p.shrink(e.defs, s)
 	}
 }

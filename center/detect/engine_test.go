@@ -314,6 +314,20 @@ func TestEngineBounds(t *testing.T) {
 	}
 }
 
+func TestEngineCountsWhatABusyKeyForgets(t *testing.T) {
+	e, counters := engine(1)
+	cut := counters.Of("detect", "keys whose oldest acts were forgotten: more than fit")
+	for i := range maxActs + 1 {
+		if cut.Value() != 0 {
+			t.Fatalf("counted at act %d", i)
+		}
+		e.Process([]*resolve.Resolved{resolved(i, kindA, t0+activity.Time(i), "busy")})
+	}
+	if cut.Value() != 1 {
+		t.Errorf("counted %d", cut.Value())
+	}
+}
+
 func TestEngineRefusesBrokenSnapshots(t *testing.T) {
 	for _, s := range []string{
 		``, `null`, `[]`, `{}`, `{"keys":null}`,
