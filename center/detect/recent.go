@@ -22,15 +22,15 @@ type Act struct {
 	Reported bool          `json:"r,omitempty"` // a finding has carried it
 }
 
-// maxActs caps what one key remembers. A source that does more within a window
-// has long been reported.
+// maxActs caps what one key remembers. An attacker who does more within a window
+// has long been reported; for a busy source the windows get shorter, which the
+// engine counts.
 const maxActs = 4096
 
 // Recent is the bounded memory of one key: its acts sorted by (time, id), late
 // ones in the place of their own time. The zero value is empty.
 type Recent struct {
 	Acts []Act `json:"acts,omitempty"`
-	Cut  int   `json:"cut,omitempty"` // acts forgotten because there were too many
 
 	slides []*Slide
 }
@@ -58,7 +58,6 @@ func (r *Recent) Add(a Act, keep activity.Time) int {
 		}
 	}
 	if len(r.Acts) > maxActs && old < maxActs/4 {
-		r.Cut += maxActs/4 - old
 		old = maxActs / 4
 	}
 	if old > 0 {
@@ -77,7 +76,6 @@ func (r *Recent) Size() int { return len(r.Acts) }
 func (r *Recent) UnmarshalJSON(b []byte) error {
 	var s struct {
 		Acts []Act `json:"acts"`
-		Cut  int   `json:"cut"`
 	}
 	if err := json.Unmarshal(b, &s); err != nil {
 		return fmt.Errorf("reading acts: %w", err)
@@ -85,7 +83,7 @@ func (r *Recent) UnmarshalJSON(b []byte) error {
 	if len(s.Acts) > maxActs || !slices.IsSortedFunc(s.Acts, func(x, y Act) int { return cmp.Compare(x.At, y.At) }) {
 		return fmt.Errorf("reading acts: %d of them, at most %d in the order of time are kept", len(s.Acts), maxActs)
 	}
-	r.Acts, r.Cut = s.Acts, s.Cut
+	r.Acts = s.Acts
 	for _, w := range r.slides {
 		w.restart()
 	}

@@ -4,6 +4,7 @@ package dnsrecon
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/verderer/verderer/activity"
@@ -204,7 +205,7 @@ func (d *detector) judge(r *resolve.Resolved, end int, emit func(detect.Finding)
 }
 
 func summary(f detect.Facts) string {
-	if f.Numbers[0].Name == transfers {
+	if slices.ContainsFunc(f.Numbers, func(n detect.Number) bool { return n.Name == transfers }) {
 		s := fmt.Sprintf("%s, which is no DNS server, asked %s to transfer a zone", f.Source, f.Target)
 		switch f.Outcome {
 		case activity.Success:
