@@ -12,8 +12,9 @@ STATICCHECK := $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 # The bundled recordings in which something must be found: see CONTRIBUTING.md.
 # The template's are not: no program runs it.
-RECORDINGS = $(filter-out center/detect/template/%,$(patsubst %/scenario.yaml,%/capture.pcap,$(shell \
+ATTACKS = $(filter-out center/detect/template/%,$(dir $(shell \
 	grep -lE '^verdict: *alert' center/detect/*/testdata/*/scenario.yaml 2>/dev/null)))
+RECORDINGS = $(wildcard $(addsuffix capture.pcap,$(ATTACKS)) $(addsuffix events.json,$(ATTACKS)))
 
 # go test -v without its chatter: what is left is failures, skips with their
 # reason, and one line a package.

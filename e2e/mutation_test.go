@@ -25,10 +25,10 @@ import (
 // deadline is far beyond what any mutant takes: milliseconds.
 const deadline = 2 * time.Minute
 
-// fact is an activity and the packet that completed it.
+// fact is an activity and the time of the packet that completed it.
 type fact struct {
-	id    activity.ID
-	frame int64
+	id activity.ID
+	at activity.Time
 }
 
 // survive runs analyze over content as the command would, and wants it to come
@@ -54,7 +54,7 @@ func survive(t testing.TB, content []byte) (*analyze.Result, []fact) {
 		res, err = analyze.Run(ctx, analyze.Options{
 			Inputs: []string{capture.Stdin}, Stdin: bytes.NewReader(content),
 			OnActivity: func(a *activity.Activity) error {
-				facts = append(facts, fact{a.ID, a.Origin.Frame})
+				facts = append(facts, fact{a.ID, a.Time})
 				return nil
 			},
 		})
@@ -118,8 +118,8 @@ func TestMutations(t *testing.T) {
 				if res.Packets < int64(n) {
 					t.Errorf("mutant %d: %d packets, of which the first %d were not damaged", i, res.Packets, n)
 				}
-				if n = settled(r.packets[:n]); !slices.Equal(upTo(want, n), upTo(got, n)) {
-					t.Errorf("mutant %d: of the first %d packets, which were not damaged, other activities than before", i, n)
+				if before := upTo(want, settled(r.packets[:n])); !slices.Equal(before, got[:min(len(before), len(got))]) {
+					t.Errorf("mutant %d: before the damage after packet %d other activities than without it", i, n)
 				}
 				if t.Failed() {
 					t.Fatalf("mutant %d: %s", i, how)
@@ -129,20 +129,19 @@ func TestMutations(t *testing.T) {
 	}
 }
 
-// settled counts the packets that nothing which follows can precede any more:
-// later ones are put into the order of time within 100 ms.
-func settled(packets []packet) int {
-	n := 0
-	for n < len(packets) && packets[n].at < packets[len(packets)-1].at-100e6 {
-		n++
+// settled is the time up to which nothing that follows these packets can come
+// between them: later ones are put into the order of time within 100 ms.
+func settled(packets []packet) activity.Time {
+	if len(packets) == 0 {
+		return 0
 	}
-	return n
+	return packets[len(packets)-1].at - 100e6
 }
 
-// upTo is the activities completed by the first n packets.
-func upTo(facts []fact, n int) []fact {
+// upTo is the activities that were completed before a time.
+func upTo(facts []fact, at activity.Time) []fact {
 	for i, f := range facts {
-		if f.frame > int64(n) {
+		if f.at >= at {
 			return facts[:i]
 		}
 	}

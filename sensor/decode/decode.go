@@ -24,6 +24,10 @@ import (
 type Decoder interface {
 	flow.Handler
 	Reset(x *Context)
+	// Held estimates the bytes that the decoder keeps, itself included, and is
+	// called after every other call. All decoders share a budget; one that
+	// exceeds it is closed, and the conversation goes on in its middle.
+	Held() int
 }
 
 // Protocol registers a decoder. Data, listed in all/.

@@ -147,6 +147,9 @@ func (f *Framer) Begun() []byte {
 	return f.buf
 }
 
+// Held is how many bytes f keeps.
+func (f *Framer) Held() int { return cap(f.buf) }
+
 // Gap notes n lost bytes. A gap inside bytes that would be skipped anyway, the
 // part of a message beyond Max, costs nothing; any other loses the begun
 // message and the place. n = 0 (unknown) always does.

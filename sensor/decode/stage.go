@@ -26,6 +26,8 @@ type Stage struct {
 	tcp        map[uint16]*pool
 	udp        map[uint16]*pool
 	signed     []*pool
+	pools      []*pool
+	budget     budget
 	events     []Events
 
 	file    string
@@ -45,6 +47,10 @@ type handler struct {
 	Decoder
 	context Context
 	pool    *pool
+
+	held       int // in the budget
+	in         *list
+	prev, next *handler
 }
 
 // Set is what a stage works with: decoders of conversations, of tokens inside
@@ -90,6 +96,7 @@ func NewStage(set Set, siteKey []byte, counters *counter.Set, emit func(*activit
 	}
 	for _, p := range set.Protocols {
 		pl := &pool{Protocol: p}
+		s.pools = append(s.pools, pl)
 		for _, at := range []struct {
 			ports []uint16
 			m     map[uint16]*pool
@@ -160,18 +167,4 @@ func (s *Stage) Open(c *flow.Conn) flow.Handler {
 	h.context = Context{Conn: c, stage: s, proto: p.Name}
 	h.Reset(&h.context)
 	return h
-}
-
-// Feed notes which packet it was: one given up on later is told by its last.
-func (h *handler) Feed(dir flow.Dir, data []byte, now activity.Time) {
-	h.context.file, h.context.frame = h.context.stage.file, h.context.stage.frame
-	h.Decoder.Feed(dir, data, now)
-}
-
-// Close ends the conversation and keeps the decoder for the next one.
-func (h *handler) Close(now activity.Time) {
-	h.Decoder.Close(now)
-	if len(h.pool.free) < maxPool {
-		h.pool.free = append(h.pool.free, h)
-	}
 }

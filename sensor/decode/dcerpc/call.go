@@ -31,6 +31,12 @@ type call struct {
 	latest            activity.Time // of the latest fragment
 }
 
+// held is the bytes that a call keeps.
+func (c *call) held() int {
+	const size = 400
+	return size + cap(c.request.begin) + cap(c.response.begin)
+}
+
 // stub is what is kept of one direction's stub.
 type stub struct {
 	begin  []byte  // the first bytes, as many as the interface wants

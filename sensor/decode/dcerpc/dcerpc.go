@@ -110,6 +110,20 @@ func (d *Decoder) Close(now activity.Time) {
 	d.forget(false)
 }
 
+// Held implements decode.Decoder.
+func (d *Decoder) Held() int {
+	const decoder, context, identity = 2 << 10, 64, 1 << 10
+	n := decoder + d.framers[0].Held() + d.framers[1].Held() +
+		(cap(d.contexts)+cap(d.offers))*context + d.securities*identity
+	for _, c := range d.calls {
+		n += c.held()
+	}
+	for _, c := range d.free {
+		n += c.held()
+	}
+	return n
+}
+
 // header is Framer.Header, and decides how much of the PDU is kept: all of it,
 // or for a call that nobody reads just enough to count it.
 func (d *Decoder) header(f *decode.Framer, b []byte) int {

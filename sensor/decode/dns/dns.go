@@ -132,6 +132,12 @@ func (d *Decoder) Close(now activity.Time) {
 	}
 }
 
+// Held implements decode.Decoder.
+func (d *Decoder) Held() int {
+	const decoder, waiting, record = 1 << 10, 320, 56
+	return decoder + d.framers[0].Held() + d.framers[1].Held() + d.held + cap(d.pending)*waiting + cap(d.msg.records)*record
+}
+
 func (d *Decoder) tcpMessage(b []byte, _ bool) { d.message(b[2:]) }
 
 // message reads one message in direction d.dir.

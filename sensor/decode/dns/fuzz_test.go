@@ -45,6 +45,7 @@ func (r *recording) Feed(dir flow.Dir, b []byte, _ activity.Time) {
 }
 func (r *recording) Gap(flow.Dir, int, activity.Time) {}
 func (r *recording) Close(activity.Time)              { r.done(r) }
+func (*recording) Held() int                          { return 0 }
 
 func FuzzFeed(f *testing.F) {
 	record := Protocol

@@ -49,6 +49,7 @@ func (c *carrier) Reset(x *decode.Context)            { *c.x = x }
 func (*carrier) Feed(flow.Dir, []byte, activity.Time) {}
 func (*carrier) Gap(flow.Dir, int, activity.Time)     {}
 func (*carrier) Close(activity.Time)                  {}
+func (*carrier) Held() int                            { return 0 }
 
 // ndr builds stubs, aligned as C706 §14 asks.
 type ndr struct {

@@ -32,6 +32,7 @@ func (c *carrier) Reset(x *decode.Context)            { c.r.x = x }
 func (*carrier) Feed(flow.Dir, []byte, activity.Time) {}
 func (*carrier) Gap(flow.Dir, int, activity.Time)     {}
 func (*carrier) Close(activity.Time)                  {}
+func (*carrier) Held() int                            { return 0 }
 
 func newReader(t testing.TB) *reader {
 	t.Helper()

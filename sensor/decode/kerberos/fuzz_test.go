@@ -78,6 +78,7 @@ func (r *recorder) Feed(dir flow.Dir, data []byte, _ activity.Time) {
 
 func (r *recorder) Gap(dir flow.Dir, n int, _ activity.Time) { r.step(opGapServer+byte(dir), n) }
 func (r *recorder) Close(activity.Time)                      { r.done(bytes.Clone(r.script)) }
+func (*recorder) Held() int                                  { return 0 }
 func (r *recorder) step(op byte, n int)                      { r.script = append(r.script, op, byte(n>>8), byte(n)) }
 
 // scripts are the conversations in testdata.

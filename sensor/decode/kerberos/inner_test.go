@@ -25,6 +25,7 @@ func (c *carrier) Feed(dir flow.Dir, b []byte, _ activity.Time) {
 }
 func (*carrier) Gap(flow.Dir, int, activity.Time) {}
 func (*carrier) Close(activity.Time)              {}
+func (*carrier) Held() int                        { return 0 }
 
 // handOff gives the inner decoder one token.
 func handOff(t testing.TB, dir flow.Dir, token []byte) (activity.Auth, bool) {

@@ -76,6 +76,7 @@ type exchange struct {
 	account   activity.Account
 	found     anomalies
 	detail    *detail
+	size      int // bytes of the request, of which account and detail keep less
 }
 
 // detail is an activity.Kerberos with room for what it points to, so that an
@@ -196,6 +197,16 @@ func (d *decoder) Close(now activity.Time) {
 	d.giveUp(0, now)
 }
 
+// Held implements decode.Decoder.
+func (d *decoder) Held() int {
+	const decoder, waiting = 512, 128 + 640 // an exchange and its detail
+	n := decoder + d.framers[0].Held() + d.framers[1].Held()
+	for i := range d.pending {
+		n += waiting + d.pending[i].size
+	}
+	return n
+}
+
 // giveUp emits the oldest requests as unanswered until only keep are left.
 func (d *decoder) giveUp(keep int, now activity.Time) {
 	for len(d.pending) > keep {
@@ -280,7 +291,7 @@ func (d *decoder) request(p *parser, number int32, body []byte, now activity.Tim
 		k.Presented = p.outside(&q.PAData.APReq.Ticket, &k.presented, k)
 	}
 
-	e := exchange{kind: activity.KerberosTGS, requested: now, detail: k}
+	e := exchange{kind: activity.KerberosTGS, requested: now, detail: k, size: len(body)}
 	if number == msgASReq {
 		e.kind = activity.KerberosAS
 		e.account = p.account(q.CName, q.Realm, k)

@@ -29,6 +29,7 @@ type bind struct {
 	simple  bool
 	auth    *activity.Auth // what the tokens said; nil for simple
 	odd     []string       // anomalies
+	size    int            // bytes of the requests, of which detail and auth keep less
 }
 
 // bindRequest begins an authentication or goes on with one.
@@ -53,6 +54,7 @@ func (d *decoder) bindRequest(m *LDAPMessage) {
 	b.waiting, b.final = true, true
 	b.id, b.asked = m.MessageID, d.now
 	b.detail.MessageID = m.MessageID
+	b.size += len(r.Name) + len(r.Credentials)
 	if !m.Whole {
 		b.note(anomalyCut)
 	} else if !whole {

@@ -120,6 +120,7 @@ func (r *recorder) Feed(dir flow.Dir, data []byte, _ activity.Time) {
 }
 func (r *recorder) Gap(flow.Dir, int, activity.Time) {}
 func (r *recorder) Close(activity.Time)              {}
+func (*recorder) Held() int                          { return 0 }
 
 // FuzzFilter: the text of a filter that was read whole says exactly what the
 // filter said.

@@ -112,6 +112,16 @@ func (d *decoder) Close(now activity.Time) {
 	}
 }
 
+// Held implements decode.Decoder.
+func (d *decoder) Held() int {
+	const decoder, waiting = 2 << 10, 450
+	n := decoder + cap(d.text.buf) + d.held + cap(d.pending)*waiting + d.bind.size + len(d.bound.Name) + len(d.bound.Domain)
+	for _, s := range d.streams {
+		n += s.framer.Held()
+	}
+	return n
+}
+
 func (d *decoder) count(reason string, n int) { d.x.Count(reason, n) }
 
 // skip counts bytes in which no message began.

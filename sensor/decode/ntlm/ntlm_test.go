@@ -50,6 +50,7 @@ func (c *carrier) Reset(x *decode.Context)            { c.r.x = x }
 func (*carrier) Feed(flow.Dir, []byte, activity.Time) {}
 func (*carrier) Gap(flow.Dir, int, activity.Time)     {}
 func (*carrier) Close(activity.Time)                  {}
+func (*carrier) Held() int                            { return 0 }
 
 // utf16le encodes s as the protocol does.
 func utf16le(s string) []byte {

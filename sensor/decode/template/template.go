@@ -76,6 +76,12 @@ func (d *decoder) Feed(dir flow.Dir, data []byte, now activity.Time) {
 // stated as an attempt in the end.
 func (d *decoder) Gap(dir flow.Dir, n int, _ activity.Time) { d.framers.Of(dir).Gap(n) }
 
+// Held implements decode.Decoder.
+func (d *decoder) Held() int {
+	const decoder, waiting = 256, 128 // with the longest name
+	return decoder + d.framers[0].Held() + d.framers[1].Held() + cap(d.pending)*waiting
+}
+
 // Close implements flow.Handler.
 func (d *decoder) Close(now activity.Time) {
 	for _, r := range d.pending {
