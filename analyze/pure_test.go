@@ -90,6 +90,16 @@ func TestFindingsAreAFunctionOfTheLog(t *testing.T) {
 		c.Drain()
 		equal(t, want, outcome(t, c.Alerts()))
 	})
+	t.Run("8 shards, all in one batch", func(t *testing.T) {
+		c := core(8) // batches of live progress are too small to start the shards for
+		for i := range records {
+			if records[i].Progress == 0 {
+				c.Apply(&records[i])
+			}
+		}
+		c.Drain()
+		equal(t, want, outcome(t, c.Alerts()))
+	})
 	rnd := rand.New(rand.NewPCG(1, 2))
 	for i := range 20 {
 		stops := []int{rnd.IntN(len(records)), rnd.IntN(len(records))}

@@ -75,9 +75,15 @@ const (
 	// mergeWindow is how long after its last activity an alert takes in further
 	// findings of the same detection and key.
 	mergeWindow = activity.Time(24 * 3600 * 1e9)
-	// maxListed caps the accounts, computers, notes and activity ids that one
-	// alert lists; Count still counts everything. A page with more helps nobody.
+	// maxListed caps the accounts, computers and activity ids that one alert
+	// lists; Count still counts everything. A page with more helps nobody.
 	maxListed = 1000
+	// maxNotes caps the statements, which may quote up to activity.MaxText.
+	maxNotes = 100
+	// maxAlerts caps the alerts of one detection, at about 3 KB each and often
+	// less. Beyond it, findings of further keys share one alert: whoever forges
+	// sources can neither fill the memory nor hide an attack that comes after.
+	maxAlerts = 10_000
 )
 
 // Fold merges findings into alerts. It belongs to one goroutine, and takes
@@ -87,6 +93,7 @@ type Fold struct {
 	exclusions []*Exclusion
 	alerts     []*folded          // in order of their first finding
 	current    map[string]*folded // detection and key → the alert that may still grow
+	count      map[string]int     // alerts by detection
 }
 
 // folded is an alert with what its fold needs besides.
@@ -96,14 +103,15 @@ type folded struct {
 	Windows    []time.Duration `json:"windows"` // of Numbers, which their JSON leaves out
 	Notes      []string        `json:"notes"`
 	Activities []activity.ID   `json:"activities"`
-	Key        string          `json:"key"`
+	Key        string          `json:"key"` // in Fold.current
 	seen       map[string]int  // account key → index in Accounts
 	known      map[string]bool // addresses listed as source or target
 }
 
 // NewFold makes an empty fold.
 func NewFold(defs []*detect.Definition, exclusions []*Exclusion) *Fold {
-	f := &Fold{defs: make(map[string]*detect.Definition), exclusions: exclusions, current: make(map[string]*folded)}
+	f := &Fold{defs: make(map[string]*detect.Definition), exclusions: exclusions,
+		current: make(map[string]*folded), count: make(map[string]int)}
 	for _, d := range defs {
 		f.defs[d.ID] = d
 	}
@@ -122,20 +130,32 @@ func (f *Fold) Add(n *detect.Finding) {
 			return
 		}
 	}
-	key := n.Detection + "\x00" + n.Key
-	a := f.current[key]
-	if a == nil || n.Start > a.Alert.End+mergeWindow {
-		a = start(d, n)
-		f.alerts = append(f.alerts, a)
-		f.current[key] = a
+	a := f.growing(n, n.Key)
+	if a == nil && f.count[d.ID] >= maxAlerts {
+		if a = f.growing(n, ""); a == nil {
+			a = f.open(d, n, "")
+			a.Notes = append(a.Notes, fmt.Sprintf("There are %d alerts of this detection. What others did is told of here together.", f.count[d.ID]-1))
+		}
+	}
+	if a == nil {
+		a = f.open(d, n, n.Key)
 	}
 	a.add(n)
 }
 
-func start(d *detect.Definition, n *detect.Finding) *folded {
+// growing is the alert that a finding of a key belongs to, nil if there is none yet.
+func (f *Fold) growing(n *detect.Finding, key string) *folded {
+	a := f.current[n.Detection+"\x00"+key]
+	if a == nil || n.Start > a.Alert.End+mergeWindow {
+		return nil
+	}
+	return a
+}
+
+func (f *Fold) open(d *detect.Definition, n *detect.Finding, key string) *folded {
 	h := sha256.Sum256([]byte("verderer/alert/1\x00" + n.Detection + "\x00" + n.Key + "\x00" + n.ID))
-	return &folded{
-		Key: n.Detection + "\x00" + n.Key,
+	a := &folded{
+		Key: n.Detection + "\x00" + key,
 		Alert: Alert{
 			ID:         hex.EncodeToString(h[:16]),
 			Detection:  d.ID,
@@ -155,6 +175,10 @@ func start(d *detect.Definition, n *detect.Finding) *folded {
 		seen:  make(map[string]int),
 		known: make(map[string]bool),
 	}
+	f.alerts = append(f.alerts, a)
+	f.current[a.Key] = a
+	f.count[d.ID]++
+	return a
 }
 
 func (a *folded) add(n *detect.Finding) {
@@ -185,7 +209,7 @@ func (a *folded) add(n *detect.Finding) {
 		}
 	}
 	for _, s := range n.Notes {
-		if len(a.Notes) < maxListed && !slices.Contains(a.Notes, s) {
+		if len(a.Notes) < maxNotes && !slices.Contains(a.Notes, s) {
 			a.Notes = append(a.Notes, s)
 		}
 	}
@@ -317,6 +341,8 @@ func windowText(d time.Duration) string {
 		return fmt.Sprintf("%d hours", d/time.Hour)
 	case d == time.Hour:
 		return "an hour"
+	case d == time.Minute:
+		return "a minute"
 	case d%time.Minute == 0:
 		return fmt.Sprintf("%d minutes", d/time.Minute)
 	}

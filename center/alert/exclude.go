@@ -6,17 +6,19 @@ import (
 	"strings"
 
 	"github.com/verderer/verderer/center/detect"
+	"github.com/verderer/verderer/center/resolve"
 	"github.com/verderer/verderer/names"
 )
 
 // Exclusion keeps findings about an entity from becoming alerts. What it left
 // out is counted.
 type Exclusion struct {
-	Text      string // as given
-	Detection string // "" all
-	prefix    netip.Prefix
-	name      string // folded host or account
-	Excluded  int64  // findings left out
+	Text      string        // as given
+	Detection string        // "" all
+	prefix    netip.Prefix  // of an address or subnet; else it names
+	host      string        // a computer by its key
+	account   names.Account // or an account
+	Excluded  int64         // findings left out
 }
 
 // ParseExclusion reads "[DETECTION:]WHAT", where WHAT is an address, a subnet,
@@ -42,7 +44,7 @@ func ParseExclusion(s string, ids []string) (*Exclusion, error) {
 	} else if a, err := netip.ParseAddr(what); err == nil {
 		x.prefix = netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen())
 	} else {
-		x.name = names.Fold(what)
+		x.host, x.account = names.HostKey(what), names.ParseAccount(what)
 	}
 	return x, nil
 }
@@ -54,7 +56,8 @@ func addressLike(s string) bool {
 }
 
 // matches tells whether the finding is about what is excluded: one of its
-// sources, or its only account.
+// sources, or all of its accounts. A name that is no more than the source's own
+// word excludes nothing: whoever attacks could choose it.
 func (x *Exclusion) matches(n *detect.Finding) bool {
 	if x.Detection != "" && x.Detection != n.Detection {
 		return false
@@ -64,7 +67,7 @@ func (x *Exclusion) matches(n *detect.Finding) bool {
 			if a, err := netip.ParseAddr(c.Address); err == nil && x.prefix.Contains(a) {
 				return true
 			}
-		} else if h := names.HostKey(c.Name); h != "" && (h == x.name || names.ShortHost(h) == x.name) {
+		} else if h := names.HostKey(c.Name); h != "" && c.Certainty != resolve.Low && (h == x.host || names.ShortHost(h) == x.host) {
 			return true
 		}
 	}
@@ -72,17 +75,19 @@ func (x *Exclusion) matches(n *detect.Finding) bool {
 		return false
 	}
 	for _, p := range n.Accounts {
-		if !x.account(p) {
+		if !x.about(p) {
 			return false
 		}
 	}
 	return true
 }
 
-func (x *Exclusion) account(p detect.Party) bool {
-	want := names.ParseAccount(x.name)
-	if names.Fold(p.Name) == x.name || p.Key == x.name {
-		return true
+// about tells whether the account is the one excluded, however either is
+// written. An exclusion that names no domain holds in each.
+func (x *Exclusion) about(p detect.Party) bool {
+	a := names.ParseAccount(p.Name)
+	if a.Domain == "" {
+		a.Domain = p.Domain
 	}
-	return names.Fold(p.Name) == want.Name && want.Domain != "" && names.SameDomainLabel(p.Domain, want.Domain)
+	return a.NameKey() == x.account.NameKey() && (x.account.Domain == "" || names.SameDomainLabel(a.Domain, x.account.Domain))
 }

@@ -3,7 +3,6 @@ package alert
 import (
 	"encoding/json"
 	"fmt"
-	"slices"
 )
 
 type foldState struct {
@@ -15,10 +14,11 @@ type foldState struct {
 // MarshalJSON gives the state as of the last finding.
 func (f *Fold) MarshalJSON() ([]byte, error) {
 	s := foldState{Alerts: f.alerts}
-	for _, a := range f.current {
-		s.Current = append(s.Current, slices.Index(f.alerts, a))
+	for i, a := range f.alerts {
+		if f.current[a.Key] == a {
+			s.Current = append(s.Current, i)
+		}
 	}
-	slices.Sort(s.Current)
 	for _, x := range f.exclusions {
 		s.Excluded = append(s.Excluded, x.Excluded)
 	}
@@ -51,6 +51,9 @@ func (f *Fold) UnmarshalJSON(b []byte) error {
 		}
 	}
 	f.alerts = s.Alerts
+	for _, a := range f.alerts {
+		f.count[a.Alert.Detection]++
+	}
 	for _, i := range s.Current {
 		if i < 0 || i >= len(f.alerts) {
 			return fmt.Errorf("reading alert snapshot: index %d of %d alerts", i, len(f.alerts))

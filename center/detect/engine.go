@@ -5,8 +5,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/fnv"
+	"maps"
 	"slices"
 	"sync"
 
@@ -21,10 +23,12 @@ const (
 	// partition, so that findings do not depend on the number of shards.
 	Partitions = 64
 	// maxKeys caps the keys of one detection in one partition: 64,000 sources
-	// in all. Beyond it the key idle for longest is forgotten, and counted.
+	// in all. Beyond it the quarter idle for longest is forgotten, and counted:
+	// a quarter at once, so that a flood of new keys costs each of them little.
 	maxKeys = 1000
 	// maxSize caps the acts that one partition remembers over all keys and
-	// detections: a million in all, at about 400 bytes each.
+	// detections: a million in all, at about 400 bytes each. Beyond it keys are
+	// forgotten as above until an eighth is free.
 	maxSize = 16_384
 	// sweepEvery is how often, in event time, keys past their Retain are dropped.
 	sweepEvery = activity.Time(10 * 60 * 1e9)
@@ -43,17 +47,20 @@ type Engine struct {
 // partition is the state of the keys that hash to it, per detection.
 type partition struct {
 	keys     []map[string]*keyState // by index of the definition
+	now      activity.Time          // the latest time seen
 	swept    activity.Time
 	size     int
 	work     []work
 	findings []Finding
 	late     int
 	evicted  int
+	cut      int
 }
 
 type keyState struct {
-	Last     activity.Time
-	Detector Detector
+	Last     activity.Time `json:"last"` // its latest activity
+	Used     activity.Time `json:"used"` // the partition's time when it was used; later than Last when only late ones came
+	Detector Detector      `json:"state"`
 }
 
 type work struct {
@@ -122,6 +129,7 @@ func (e *Engine) Process(batch []*resolve.Resolved) []Finding {
 		all = append(all, p.findings...)
 		e.count("activities too late for the state kept", &p.late)
 		e.count("keys forgotten: more than fit", &p.evicted)
+		e.count("keys whose oldest acts were forgotten: more than fit", &p.cut)
 		p.findings = p.findings[:0]
 	}
 	// Those of one key come from one partition, in the order they were made,
@@ -150,7 +158,9 @@ func partOf(id, key string) int {
 
 func (e *Engine) run(p *partition) {
 	for _, w := range p.work {
-		p.sweep(e.defs, w.r.Time)
+		if p.now = max(p.now, w.r.Time); p.now >= p.swept+sweepEvery {
+			p.sweep(e.defs)
+		}
 		e.one(p, w)
 	}
 	clear(p.work)
@@ -161,23 +171,24 @@ func (e *Engine) one(p *partition, w work) {
 	d := e.defs[w.def]
 	keys := p.keys[w.def]
 	s := keys[w.key]
+	// State past its time is gone whether or not a sweep has taken it: a result
+	// must not depend on when sweeps run.
+	if s != nil && (p.expired(s, d) || w.r.Time-s.Last > activity.Time(d.Retain)) {
+		p.drop(keys, w.key)
+		s = nil
+	}
 	switch {
-	case s != nil && w.r.Time < s.Last-activity.Time(d.Retain):
+	case s == nil:
+		s = &keyState{Last: w.r.Time, Detector: d.New(e.tuning[w.def])}
+		keys[w.key] = s
+	case w.r.Time < s.Last-activity.Time(d.Retain):
 		p.late++
 		return
-	case s == nil || w.r.Time-s.Last > activity.Time(d.Retain):
-		// The state is past its time whether or not a sweep has taken it: a
-		// result must not depend on when sweeps run.
-		s = &keyState{Detector: d.New(e.tuning[w.def])}
-		if old := keys[w.key]; old != nil {
-			p.size -= old.Detector.Size()
-		}
-		keys[w.key] = s
-		if len(keys) > maxKeys {
-			p.evict(keys, s)
-		}
 	}
-	s.Last = max(s.Last, w.r.Time)
+	s.Last, s.Used = max(s.Last, w.r.Time), p.now
+	if len(keys) > maxKeys {
+		p.makeRoom(e.defs, w.def, s)
+	}
 	n, before := 0, s.Detector.Size()
 	s.Detector.Process(w.r, func(f Finding) {
 		f.Detection, f.Key = d.ID, w.key
@@ -193,9 +204,12 @@ func (e *Engine) one(p *partition, w work) {
 		n++
 		p.findings = append(p.findings, f)
 	})
-	if p.size += s.Detector.Size() - before; p.size > maxSize {
-		for p.size > maxSize*7/8 && p.evict(p.idlest(s), s) {
-		}
+	after := s.Detector.Size()
+	if before >= maxActs && after < before {
+		p.cut++
+	}
+	if p.size += after - before; p.size > maxSize {
+		p.shrink(e.defs, s)
 	}
 }
 
@@ -206,101 +220,127 @@ func findingID(id, key string, a activity.ID, n int) string {
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
-// evict forgets the key of keys that has been idle for longest, but not keep.
-func (p *partition) evict(keys map[string]*keyState, keep *keyState) bool {
-	key, s := idlest(keys, keep)
-	if s == nil {
-		return false
-	}
-	p.size -= s.Detector.Size()
+// expired tells that nothing has used the state for as long as it is kept. A
+// spool drained after a long outage is older than that, and its state yet in
+// use: so the partition's time counts, not the activity's.
+func (p *partition) expired(s *keyState, d *Definition) bool {
+	return p.now-s.Used > activity.Time(d.Retain)
+}
+
+func (p *partition) drop(keys map[string]*keyState, key string) {
+	p.size -= keys[key].Detector.Size()
 	delete(keys, key)
-	p.evicted++
-	return true
 }
 
-// idlest is the detection's keys that hold the one idle for longest.
-func (p *partition) idlest(keep *keyState) map[string]*keyState {
-	var in map[string]*keyState
-	var oldest *keyState
-	for _, keys := range p.keys {
-		if _, s := idlest(keys, keep); s != nil && (oldest == nil || s.Last < oldest.Last) {
-			in, oldest = keys, s
-		}
-	}
-	return in
-}
-
-func idlest(keys map[string]*keyState, keep *keyState) (key string, oldest *keyState) {
-	for k, s := range keys {
-		if s != keep && (oldest == nil || s.Last < oldest.Last || s.Last == oldest.Last && k < key) {
-			key, oldest = k, s
-		}
-	}
-	return key, oldest
-}
-
-// sweep drops keys past their time, when event time has moved on enough.
-func (p *partition) sweep(defs []*Definition, now activity.Time) {
-	if now < p.swept+sweepEvery {
-		return
-	}
-	p.swept = now
+// sweep drops the keys past their time.
+func (p *partition) sweep(defs []*Definition) {
+	p.swept = p.now
 	for i, keys := range p.keys {
 		for k, s := range keys {
-			if now-s.Last > activity.Time(defs[i].Retain) {
-				p.size -= s.Detector.Size()
-				delete(keys, k)
+			if p.expired(s, defs[i]) {
+				p.drop(keys, k)
 			}
 		}
 	}
 }
 
-// snapshot of the engine: detection id → key → state. It does not mention
-// partitions or shards, so that it can be restored into any number of them.
-type engineState struct {
-	Swept [Partitions]activity.Time             `json:"swept"`
-	Keys  map[string]map[string]json.RawMessage `json:"keys"`
+// makeRoom forgets the idlest quarter of a detection's keys, but not keep.
+func (p *partition) makeRoom(defs []*Definition, def int, keep *keyState) {
+	p.sweep(defs)
+	if len(p.keys[def]) <= maxKeys {
+		return
+	}
+	for _, x := range p.idlest(keep, def, def+1)[:maxKeys/4] {
+		p.drop(p.keys[def], x.key)
+		p.evicted++
+	}
 }
 
-type keySnapshot struct {
-	Last  activity.Time   `json:"last"`
-	State json.RawMessage `json:"state"`
+// shrink forgets the idlest keys of all detections, but not keep, until the
+// acts they remember are well below the cap.
+func (p *partition) shrink(defs []*Definition, keep *keyState) {
+	p.sweep(defs)
+	if p.size <= maxSize {
+		return
+	}
+	for _, x := range p.idlest(keep, 0, len(p.keys)) {
+		if p.size <= maxSize*7/8 {
+			return
+		}
+		if x.Detector.Size() > 0 {
+			p.drop(p.keys[x.def], x.key)
+			p.evicted++
+		}
+	}
+}
+
+type idle struct {
+	*keyState
+	def int
+	key string
+}
+
+// idlest lists the keys of the detections from to to, without keep, that idle
+// for longest first.
+func (p *partition) idlest(keep *keyState, from, to int) []idle {
+	var all []idle
+	for i := from; i < to; i++ {
+		for k, s := range p.keys[i] {
+			if s != keep {
+				all = append(all, idle{s, i, k})
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b idle) int {
+		return cmp.Or(cmp.Compare(a.Used, b.Used), cmp.Compare(a.Last, b.Last), cmp.Compare(a.key, b.key), cmp.Compare(a.def, b.def))
+	})
+	return all
+}
+
+// engineState is a snapshot: detection id → key → state. It does not mention
+// shards, so that it can be restored into any number of them.
+type engineState[T any] struct {
+	Now   [Partitions]activity.Time `json:"now"`
+	Swept [Partitions]activity.Time `json:"swept"`
+	Keys  map[string]map[string]T   `json:"keys"`
 }
 
 // MarshalJSON gives the state as of the last batch.
 func (e *Engine) MarshalJSON() ([]byte, error) {
-	s := engineState{Keys: make(map[string]map[string]json.RawMessage)}
-	for pi := range e.parts {
-		s.Swept[pi] = e.parts[pi].swept
-		for i, keys := range e.parts[pi].keys {
-			for k, st := range keys {
-				state, err := json.Marshal(st.Detector)
-				if err != nil {
-					return nil, fmt.Errorf("writing state of %s for %s: %w", e.defs[i].ID, k, err)
-				}
-				b, err := json.Marshal(keySnapshot{st.Last, state})
-				if err != nil {
-					return nil, fmt.Errorf("writing state of %s for %s: %w", e.defs[i].ID, k, err)
-				}
-				if s.Keys[e.defs[i].ID] == nil {
-					s.Keys[e.defs[i].ID] = make(map[string]json.RawMessage)
-				}
-				s.Keys[e.defs[i].ID][k] = b
-			}
+	s := engineState[*keyState]{Keys: make(map[string]map[string]*keyState)}
+	for i, d := range e.defs {
+		all := make(map[string]*keyState)
+		for pi := range e.parts {
+			maps.Copy(all, e.parts[pi].keys[i])
 		}
+		s.Keys[d.ID] = all
 	}
-	return json.Marshal(s)
+	for pi := range e.parts {
+		s.Now[pi], s.Swept[pi] = e.parts[pi].now, e.parts[pi].swept
+	}
+	b, err := json.Marshal(s)
+	if err != nil {
+		return nil, fmt.Errorf("writing engine snapshot: %w", err)
+	}
+	return b, nil
 }
 
 // UnmarshalJSON restores what MarshalJSON gave into a new engine. States of
 // detections that this engine does not run are left out, and counted.
 func (e *Engine) UnmarshalJSON(b []byte) error {
-	var s engineState
+	var s engineState[struct {
+		Last  activity.Time   `json:"last"`
+		Used  activity.Time   `json:"used"`
+		State json.RawMessage `json:"state"`
+	}]
 	if err := json.Unmarshal(b, &s); err != nil {
 		return fmt.Errorf("reading engine snapshot: %w", err)
 	}
+	if s.Keys == nil {
+		return errors.New("reading engine snapshot: it holds no keys")
+	}
 	for i := range e.parts {
-		e.parts[i].swept = s.Swept[i]
+		e.parts[i].now, e.parts[i].swept = s.Now[i], s.Swept[i]
 	}
 	for id, keys := range s.Keys {
 		i := slices.IndexFunc(e.defs, func(d *Definition) bool { return d.ID == id })
@@ -308,12 +348,8 @@ func (e *Engine) UnmarshalJSON(b []byte) error {
 			e.counters.Of("detect", "states in the snapshot of detections not run").Add(len(keys))
 			continue
 		}
-		for k, raw := range keys {
-			var ks keySnapshot
-			if err := json.Unmarshal(raw, &ks); err != nil {
-				return fmt.Errorf("reading state of %s for %s: %w", id, k, err)
-			}
-			st := &keyState{Last: ks.Last, Detector: e.defs[i].New(e.tuning[i])}
+		for k, ks := range keys {
+			st := &keyState{ks.Last, ks.Used, e.defs[i].New(e.tuning[i])}
 			if err := json.Unmarshal(ks.State, st.Detector); err != nil {
 				return fmt.Errorf("reading state of %s for %s: %w", id, k, err)
 			}

@@ -3,6 +3,8 @@ package detect
 import (
 	"bytes"
 	"cmp"
+	"encoding/json"
+	"fmt"
 	"slices"
 
 	"github.com/verderer/verderer/activity"
@@ -20,50 +22,48 @@ type Act struct {
 	Reported bool          `json:"r,omitempty"` // a finding has carried it
 }
 
-// maxActs caps what one key remembers. A source that does more within a window
-// has long been reported.
+// maxActs caps what one key remembers. An attacker who does more within a window
+// has long been reported; for a busy source the windows get shorter, which the
+// engine counts.
 const maxActs = 4096
 
 // Recent is the bounded memory of one key: its acts sorted by (time, id), late
 // ones in the place of their own time. The zero value is empty.
 type Recent struct {
 	Acts []Act `json:"acts,omitempty"`
-	Cut  int   `json:"cut,omitempty"` // acts forgotten because there were too many
 
-	// Marked is the number of acts with any bit set, so that a detection can
-	// tell cheaply that too few of the kind it counts are there at all.
-	Marked int `json:"marked,omitempty"`
+	slides []*Slide
 }
 
 // Add puts an act into its place and forgets acts older than keep before the
 // latest, and the oldest beyond the cap. It returns the index of the act, or −1
-// when the act itself is too old to be kept.
+// when the act is too old to be kept or there already.
 func (r *Recent) Add(a Act, keep activity.Time) int {
-	i, _ := slices.BinarySearchFunc(r.Acts, a, func(x, y Act) int {
+	i, found := slices.BinarySearchFunc(r.Acts, a, func(x, y Act) int {
 		return cmp.Or(cmp.Compare(x.At, y.At), bytes.Compare(x.ID[:], y.ID[:]))
 	})
+	if found {
+		return -1
+	}
 	r.Acts = slices.Insert(r.Acts, i, a)
-	if a.Bits != 0 {
-		r.Marked++
+	for _, s := range r.slides {
+		s.inserted(i)
 	}
 	// Forgetting moves what stays, so it happens a quarter at a time. No window
 	// is longer than keep: acts past it do no harm until then.
 	old := 0
 	if latest := r.Acts[len(r.Acts)-1].At; r.Acts[len(r.Acts)/4].At < latest-keep {
-		for r.Acts[old].At < latest-keep {
+		for old < len(r.Acts) && r.Acts[old].At < latest-keep {
 			old++
 		}
 	}
 	if len(r.Acts) > maxActs && old < maxActs/4 {
-		r.Cut += maxActs/4 - old
 		old = maxActs / 4
 	}
-	for _, gone := range r.Acts[:old] {
-		if gone.Bits != 0 {
-			r.Marked--
-		}
-	}
 	if old > 0 {
+		for _, s := range r.slides {
+			s.forget(old)
+		}
 		r.Acts = slices.Delete(r.Acts, 0, old)
 	}
 	return max(-1, i-old)
@@ -72,8 +72,27 @@ func (r *Recent) Add(a Act, keep activity.Time) int {
 // Size is the number of acts remembered.
 func (r *Recent) Size() int { return len(r.Acts) }
 
+// UnmarshalJSON restores what JSON gave, and refuses what Add cannot have made.
+func (r *Recent) UnmarshalJSON(b []byte) error {
+	var s struct {
+		Acts []Act `json:"acts"`
+	}
+	if err := json.Unmarshal(b, &s); err != nil {
+		return fmt.Errorf("reading acts: %w", err)
+	}
+	if len(s.Acts) > maxActs || !slices.IsSortedFunc(s.Acts, func(x, y Act) int { return cmp.Compare(x.At, y.At) }) {
+		return fmt.Errorf("reading acts: %d of them, at most %d in the order of time are kept", len(s.Acts), maxActs)
+	}
+	r.Acts = s.Acts
+	for _, w := range r.slides {
+		w.restart()
+	}
+	return nil
+}
+
 // Ends lists the window ends at which an act at index i may change a verdict:
-// itself, and for a late act every later act within the window.
+// itself, and for a late act every later act within the window. For acts that
+// any busy source has thousands of, use a Slide.
 func (r *Recent) Ends(i int, window activity.Time) []int {
 	ends := []int{i}
 	for j := i + 1; j < len(r.Acts) && r.Acts[j].At <= r.Acts[i].At+window; j++ {

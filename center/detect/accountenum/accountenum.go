@@ -44,7 +44,7 @@ var Definition = detect.Definition{
 			Why: "a connector that asks for leavers asks for more accounts that exist"},
 	},
 	Key:     key,
-	New:     func(t detect.Tuning) detect.Detector { return &detector{tuning: t} },
+	New:     newDetector,
 	Summary: summary,
 }
 
@@ -58,6 +58,65 @@ const unknown = 1
 type detector struct {
 	Recent detect.Recent
 	tuning detect.Tuning
+	rules  [2]rule // quick, then slow
+}
+
+// rule is one pair of threshold and window, with the count so far.
+type rule struct {
+	tally
+	window    activity.Time
+	slide     *detect.Slide
+	threshold int
+}
+
+func newDetector(t detect.Tuning) detect.Detector {
+	d := &detector{tuning: t}
+	d.rules[0].window, d.rules[0].threshold = activity.Time(t.Seconds("window")), t.Int("names")
+	d.rules[1].window, d.rules[1].threshold = day, t.Int("names-per-day")
+	for i := range d.rules {
+		d.rules[i].slide = d.Recent.Slide(d.rules[i].window, &d.rules[i].tally)
+	}
+	return d
+}
+
+// tally counts the names of a window and how many of them do not exist, by what
+// was last said of each.
+type tally struct {
+	names   map[string]name
+	missing int
+}
+
+type name struct {
+	acts    int
+	unknown bool
+}
+
+func (t *tally) Reset() { *t = tally{} }
+
+func (t *tally) Enter(a *detect.Act) {
+	if t.names == nil {
+		t.names = make(map[string]name)
+	}
+	t.set(a.Key, name{t.names[a.Key].acts + 1, a.Bits == unknown})
+}
+
+func (t *tally) Leave(a *detect.Act) {
+	n := t.names[a.Key]
+	t.set(a.Key, name{n.acts - 1, n.unknown})
+}
+
+func (t *tally) set(key string, n name) {
+	if t.names[key].unknown {
+		t.missing--
+	}
+	if n.acts == 0 {
+		delete(t.names, key)
+		return
+	}
+	if n.unknown {
+		t.missing++
+	}
+	t.names[key] = n
 }
 
 func key(r *resolve.Resolved) string {
@@ -98,45 +157,34 @@ func (d *detector) Process(r *resolve.Resolved, emit func(detect.Finding)) {
 		act.Account.Role = detect.Unknown
 	}
 	i := d.Recent.Add(act, day)
-	if i < 0 || d.Recent.Marked < min(d.tuning.Int("names"), d.tuning.Int("names-per-day")) {
+	if i < 0 {
 		return
 	}
-	window := activity.Time(d.tuning.Seconds("window"))
-	for _, end := range d.Recent.Ends(i, window) {
-		d.judge(r, d.Recent.Window(end, window), time.Duration(window), d.tuning.Int("names"), emit)
-	}
-	if d.Recent.Marked >= d.tuning.Int("names-per-day") {
-		d.judge(r, d.Recent.Window(len(d.Recent.Acts)-1, day), 24*time.Hour, d.tuning.Int("names-per-day"), emit)
+	for j := range d.rules {
+		rule := &d.rules[j]
+		rule.slide.To(i, func(end int) { d.judge(r, rule, end, emit) })
 	}
 }
 
-func (d *detector) judge(r *resolve.Resolved, acts []detect.Act, window time.Duration, threshold int, emit func(detect.Finding)) {
-	latest := make(map[string]uint32) // name → what was last said of it
-	for i := range acts {
-		latest[acts[i].Key] = acts[i].Bits
-	}
-	missing := 0
-	for _, b := range latest {
-		if b == unknown {
-			missing++
-		}
-	}
-	share := 100 * missing / len(latest)
-	if missing < threshold || share < d.tuning.Int("unknown-share") {
+func (d *detector) judge(r *resolve.Resolved, rule *rule, end int, emit func(detect.Finding)) {
+	asked := len(rule.names)
+	share := 100 * rule.missing / asked
+	if rule.missing < rule.threshold || share < d.tuning.Int("unknown-share") {
 		return
 	}
 	f := detect.FindingOf(r)
-	if !detect.Report(acts, &f, func(*detect.Act) bool { return true }) {
+	if !detect.Report(d.Recent.Window(end, rule.window), &f, func(*detect.Act) bool { return true }) {
 		return
 	}
 	f.Outcome = activity.Failure
-	if missing < len(latest) {
+	if rule.missing < asked {
 		f.Outcome = activity.Success // some names were confirmed
 	}
+	window := time.Duration(rule.window)
 	f.Numbers = []detect.Number{
-		{Name: "distinct account names that do not exist", Value: missing, Threshold: threshold, Window: window},
+		{Name: "distinct account names that do not exist", Value: rule.missing, Threshold: rule.threshold, Window: window},
 		{Name: "share of unknown names in percent", Value: share, Threshold: d.tuning.Int("unknown-share"), Window: window},
-		{Name: "distinct account names that exist", Value: len(latest) - missing, Window: window},
+		{Name: "distinct account names that exist", Value: asked - rule.missing, Window: window},
 	}
 	emit(f)
 }

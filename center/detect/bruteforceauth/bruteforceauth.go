@@ -5,6 +5,7 @@ package bruteforceauth
 import (
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/verderer/verderer/activity"
@@ -52,7 +53,7 @@ var Definition = detect.Definition{
 			Why: "the usual lockout observation window, which sprays wait for"},
 	},
 	Key:     key,
-	New:     func(t detect.Tuning) detect.Detector { return &detector{tuning: t} },
+	New:     newDetector,
 	Summary: summary,
 }
 
@@ -64,8 +65,81 @@ const failed = 1
 // detector remembers, for one source, the last day's password checks. Acts are
 // added by Process and dropped by Recent after a day.
 type detector struct {
-	Recent detect.Recent
-	tuning detect.Tuning
+	Recent   detect.Recent
+	Reported activity.Time // of the latest failure reported
+	tuning   detect.Tuning
+
+	// What is counted in the window of each rule, and the slide that keeps it.
+	hour, round, day tally
+	one, many, slow  *detect.Slide
+}
+
+func newDetector(t detect.Tuning) detect.Detector {
+	d := &detector{tuning: t}
+	d.one = d.Recent.Slide(activity.Time(t.Seconds("failures-window")), &d.hour)
+	d.many = d.Recent.Slide(activity.Time(t.Seconds("accounts-window")), &d.round)
+	d.slow = d.Recent.Slide(day, &d.day)
+	return d
+}
+
+// tally counts the failures of each account in a window, and the accounts that
+// are open: their last result is a failure. Somebody who mistypes logs on next.
+type tally struct {
+	accounts map[string]account
+	open     int
+}
+
+type account struct {
+	acts, failures int
+	open           bool
+}
+
+func (t *tally) Reset() { *t = tally{} }
+
+func (t *tally) Enter(a *detect.Act) {
+	if t.accounts == nil {
+		t.accounts = make(map[string]account)
+	}
+	n := t.accounts[a.Key]
+	n.acts++
+	n.open = a.Bits == failed
+	if a.Bits == failed {
+		n.failures++
+	}
+	t.set(a.Key, n)
+}
+
+func (t *tally) Leave(a *detect.Act) {
+	n := t.accounts[a.Key]
+	n.acts--
+	if a.Bits == failed {
+		n.failures--
+	}
+	t.set(a.Key, n)
+}
+
+func (t *tally) set(key string, n account) {
+	if t.accounts[key].open {
+		t.open--
+	}
+	if n.acts == 0 {
+		delete(t.accounts, key)
+		return
+	}
+	if n.open {
+		t.open++
+	}
+	t.accounts[key] = n
+}
+
+// worst is the most failures that an open account has.
+func (t *tally) worst() (worst int) {
+	for _, n := range t.accounts {
+		if n.open {
+			worst = max(worst, n.failures)
+		}
+	}
+	return worst
 }
 
 func key(r *resolve.Resolved) string {
@@ -102,12 +176,14 @@ func (d *detector) Process(r *resolve.Resolved, emit func(detect.Finding)) {
 	act.Bits = bits
 	act.Account.Role = detect.Attacked
 	i := d.Recent.Add(act, day)
-	if i < 0 || d.Recent.Marked < min(d.tuning.Int("failures"), d.tuning.Int("accounts")) {
+	if i < 0 {
 		return
 	}
-	d.oneAccount(r, i, emit)
-	d.manyAccounts(r, i, emit)
-	d.rounds(r, emit)
+	if bits == failed { // a logon makes no verdict worse
+		d.oneAccount(r, i, emit)
+		d.manyAccounts(r, i, emit)
+		d.rounds(r, i, emit)
+	}
 	d.guesses(r, i, emit)
 }
 
@@ -116,57 +192,49 @@ func (d *detector) oneAccount(r *resolve.Resolved, i int, emit func(detect.Findi
 	window := d.tuning.Seconds("failures-window")
 	threshold := d.tuning.Int("failures")
 	account := d.Recent.Acts[i].Key
-	for _, end := range d.Recent.Ends(i, activity.Time(window)) {
-		acts := d.Recent.Window(end, activity.Time(window))
-		n := 0
-		for j := range acts {
-			if acts[j].Key == account && acts[j].Bits == failed {
-				n++
-			}
-		}
-		if n >= threshold {
-			d.report(r, acts, func(a *detect.Act) bool { return a.Key == account }, emit,
+	d.one.To(i, func(end int) {
+		if n := d.hour.accounts[account].failures; n >= threshold {
+			d.report(r, d.Recent.Window(end, activity.Time(window)), func(a *detect.Act) bool { return a.Key == account }, emit,
 				detect.Number{Name: "wrong passwords on one account", Value: n, Threshold: threshold, Window: window})
 		}
-	}
+	})
 }
 
 // manyAccounts looks for many accounts that fail and do not succeed after.
 func (d *detector) manyAccounts(r *resolve.Resolved, i int, emit func(detect.Finding)) {
 	window := d.tuning.Seconds("accounts-window")
 	threshold := d.tuning.Int("accounts")
-	for _, end := range d.Recent.Ends(i, activity.Time(window)) {
-		acts := d.Recent.Window(end, activity.Time(window))
-		open, worst := unresolved(acts)
-		if len(open) < threshold || d.tuning.Level == detect.LevelHigh && worst > 2 {
-			continue
+	d.many.To(i, func(end int) {
+		open := d.round.open
+		if open < threshold || d.tuning.Level == detect.LevelHigh && d.round.worst() > 2 {
+			return
 		}
 		clean := clean(d.Recent.Window(end, day))
-		numbers := []detect.Number{{Name: "accounts with a wrong password and no logon after it", Value: len(open), Threshold: threshold, Window: window}}
+		numbers := []detect.Number{{Name: "accounts with a wrong password and no logon after it", Value: open, Threshold: threshold, Window: window}}
 		if clean >= d.tuning.Int("shared-accounts") {
-			if len(open) <= clean*d.tuning.Int("shared-factor") {
-				continue
+			if open <= clean*d.tuning.Int("shared-factor") {
+				return
 			}
 			numbers = append(numbers, detect.Number{Name: "accounts that use this source properly", Value: clean, Window: 24 * time.Hour})
 		}
-		d.report(r, acts, func(a *detect.Act) bool { return true }, emit, numbers...)
-	}
+		d.report(r, d.Recent.Window(end, activity.Time(window)), func(a *detect.Act) bool { return true }, emit, numbers...)
+	})
 }
 
 // rounds looks for a slow spray: accounts that failed in at least two rounds.
-func (d *detector) rounds(r *resolve.Resolved, emit func(detect.Finding)) {
-	acts := d.Recent.Window(len(d.Recent.Acts)-1, day)
-	gap := activity.Time(d.tuning.Seconds("round-gap"))
+func (d *detector) rounds(r *resolve.Resolved, i int, emit func(detect.Finding)) {
 	threshold := d.tuning.Int("accounts")
-	open, _ := unresolved(acts)
-	if len(open) < threshold {
+	d.slow.To(i, func(int) {})
+	if d.day.open < threshold || d.day.accounts[d.Recent.Acts[i].Key].failures < 2 {
 		return
 	}
+	acts := d.Recent.Window(len(d.Recent.Acts)-1, day)
+	gap := activity.Time(d.tuning.Seconds("round-gap"))
 	first := make(map[string]activity.Time)
 	again := make(map[string]bool)
 	for i := range acts {
 		a := &acts[i]
-		if a.Bits != failed || !open[a.Key] {
+		if a.Bits != failed || !d.day.accounts[a.Key].open {
 			continue
 		}
 		if t, ok := first[a.Key]; !ok {
@@ -175,31 +243,14 @@ func (d *detector) rounds(r *resolve.Resolved, emit func(detect.Finding)) {
 			again[a.Key] = true
 		}
 	}
-	if c := clean(acts); len(again) < threshold || c >= d.tuning.Int("shared-accounts") && len(again) <= c*d.tuning.Int("shared-factor") {
+	if len(again) < threshold {
+		return
+	}
+	if c := clean(acts); c >= d.tuning.Int("shared-accounts") && len(again) <= c*d.tuning.Int("shared-factor") {
 		return
 	}
 	d.report(r, acts, func(a *detect.Act) bool { return again[a.Key] }, emit,
 		detect.Number{Name: "accounts with wrong passwords in rounds at least half an hour apart", Value: len(again), Threshold: threshold, Window: 24 * time.Hour})
-}
-
-// unresolved lists the accounts whose last result is a failure, and the most
-// failures that one of them has. Somebody who mistypes logs on next.
-func unresolved(acts []detect.Act) (open map[string]bool, worst int) {
-	open = make(map[string]bool)
-	count := make(map[string]int)
-	for i := range acts {
-		a := &acts[i]
-		if a.Bits == failed {
-			open[a.Key] = true
-			count[a.Key]++
-		} else {
-			delete(open, a.Key)
-		}
-	}
-	for k := range open {
-		worst = max(worst, count[k])
-	}
-	return open, worst
 }
 
 // clean counts the accounts whose first result is a success: they belong here.
@@ -223,6 +274,7 @@ func (d *detector) report(r *resolve.Resolved, acts []detect.Act, pick func(*det
 	f.Outcome = activity.Failure
 	f.Numbers = numbers
 	if detect.Report(acts, &f, func(a *detect.Act) bool { return a.Bits == failed && pick(a) }) {
+		d.Reported = max(d.Reported, f.End)
 		emit(f)
 	}
 }
@@ -232,26 +284,26 @@ func (d *detector) report(r *resolve.Resolved, acts []detect.Act, pick func(*det
 // used the source before the guessing began.
 func (d *detector) guesses(r *resolve.Resolved, i int, emit func(detect.Finding)) {
 	const soon = 10 * time.Minute
-	acts := d.Recent.Window(i, activity.Time(d.tuning.Seconds("failures-window")))
-	before := d.Recent.Window(i, day)
-	if first := slices.IndexFunc(before, func(a detect.Act) bool { return a.Reported }); first >= 0 {
-		before = before[:first]
+	window := activity.Time(d.tuning.Seconds("failures-window"))
+	if d.Reported == 0 || d.Reported < r.Time-window {
+		return
 	}
-	alone := clean(before) < d.tuning.Int("shared-accounts")
+	alone := sync.OnceValue(func() bool { return d.alone(i) })
 	var last activity.Time // last reported failure
 	lastOf := make(map[string]activity.Time)
 	f := detect.FindingOf(r)
 	f.Outcome = activity.Success
+	acts := d.Recent.Window(i, window)
 	for j := range acts {
 		a := &acts[j]
-		if a.Bits == failed {
-			if a.Reported {
-				last, lastOf[a.Key] = a.At, a.At
-			}
+		if a.Reported && a.Bits == failed {
+			last, lastOf[a.Key] = a.At, a.At
+		}
+		if a.Reported || a.Bits == failed {
 			continue
 		}
 		own, tried := lastOf[a.Key]
-		if tried && a.At.Sub(own) <= soon || alone && last != 0 && a.At.Sub(last) <= soon {
+		if tried && a.At.Sub(own) <= soon || last != 0 && a.At.Sub(last) <= soon && alone() {
 			detect.Report(acts[j:j+1], &f, func(a *detect.Act) bool {
 				a.Account.Role = detect.Guessed
 				return true
@@ -261,6 +313,16 @@ func (d *detector) guesses(r *resolve.Resolved, i int, emit func(detect.Finding)
 	if f.Count > 0 {
 		emit(f)
 	}
+}
+
+// alone tells that few used the source in the day before the act at i and
+// before the guessing began.
+func (d *detector) alone(i int) bool {
+	before := d.Recent.Window(i, day)
+	if first := slices.IndexFunc(before, func(a detect.Act) bool { return a.Reported }); first >= 0 {
+		before = before[:first]
+	}
+	return clean(before) < d.tuning.Int("shared-accounts")
 }
 
 func summary(f detect.Facts) string {

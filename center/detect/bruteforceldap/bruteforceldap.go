@@ -3,6 +3,7 @@ package bruteforceldap
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -45,7 +46,7 @@ var Definition = detect.Definition{
 			Why: "long enough for guesses that keep below a lockout threshold"},
 	},
 	Key:     key,
-	New:     func(t detect.Tuning) detect.Detector { return &detector{tuning: t} },
+	New:     newDetector,
 	Summary: summary,
 }
 
@@ -63,6 +64,71 @@ const invalidCredentials = 49
 type detector struct {
 	Recent detect.Recent
 	tuning detect.Tuning
+	tally  tally
+	slide  *detect.Slide
+}
+
+func newDetector(t detect.Tuning) detect.Detector {
+	d := &detector{tuning: t, tally: tally{many: t.Int("passwords")}}
+	d.slide = d.Recent.Slide(activity.Time(t.Seconds("window")), &d.tally)
+	return d
+}
+
+// tally counts a window's wrong passwords: the same one on the same account
+// counts once.
+type tally struct {
+	pairs    map[guess]int  // → failed acts
+	accounts map[string]int // → distinct wrong passwords
+	tags     map[uint16]int // → pairs
+	over     int            // accounts with many
+	many     int
+}
+
+type guess struct {
+	account string
+	tag     uint16
+}
+
+func (t *tally) Reset() { *t = tally{many: t.many} }
+
+func (t *tally) Enter(a *detect.Act) {
+	if a.Bits != failed {
+		return
+	}
+	if t.pairs == nil {
+		t.pairs, t.accounts, t.tags = make(map[guess]int), make(map[string]int), make(map[uint16]int)
+	}
+	g := guess{a.Key, a.Tag}
+	if t.pairs[g]++; t.pairs[g] > 1 {
+		return
+	}
+	t.tags[a.Tag]++
+	if t.accounts[a.Key]++; t.accounts[a.Key] == t.many {
+		t.over++
+	}
+}
+
+func (t *tally) Leave(a *detect.Act) {
+	if a.Bits != failed {
+		return
+	}
+	g := guess{a.Key, a.Tag}
+	if t.pairs[g]--; t.pairs[g] > 0 {
+		return
+	}
+	if t.accounts[a.Key] == t.many {
+		t.over--
+	}
+	drop(t.pairs, g, 0)
+	drop(t.tags, a.Tag, 1)
+	drop(t.accounts, a.Key, 1)
+}
+
+// drop takes n off a count and forgets it at zero.
+func drop[K comparable](m map[K]int, k K, n int) {
+	if m[k] -= n; m[k] == 0 {
+		delete(m, k)
+	}
 }
 
 func key(r *resolve.Resolved) string {
@@ -82,36 +148,12 @@ func (d *detector) Process(r *resolve.Resolved, emit func(detect.Finding)) {
 	if r.LDAPBind.ResultCode == invalidCredentials {
 		act.Bits = failed
 	}
-	i := d.Recent.Add(act, day)
-	if i < 0 || d.Recent.Marked < min(d.tuning.Int("passwords"), d.tuning.Int("accounts"), d.tuning.Int("failures")) {
-		return
-	}
-	window := activity.Time(d.tuning.Seconds("window"))
-	for _, end := range d.Recent.Ends(i, window) {
-		d.judge(r, d.Recent.Window(end, window), emit)
+	if i := d.Recent.Add(act, day); i >= 0 {
+		d.slide.To(i, func(end int) { d.judge(r, end, emit) })
 	}
 }
 
-func (d *detector) judge(r *resolve.Resolved, acts []detect.Act, emit func(detect.Finding)) {
-	type guess struct {
-		account string
-		tag     uint16
-	}
-	pairs := make(map[guess]bool)
-	perAccount := make(map[string]int)
-	tags := make(map[uint16]bool)
-	for i := range acts {
-		a := &acts[i]
-		if g := (guess{a.Key, a.Tag}); a.Bits == failed && !pairs[g] {
-			pairs[g] = true
-			perAccount[a.Key]++
-			tags[a.Tag] = true
-		}
-	}
-	worst := 0
-	for _, n := range perAccount {
-		worst = max(worst, n)
-	}
+func (d *detector) judge(r *resolve.Resolved, end int, emit func(detect.Finding)) {
 	var (
 		window    = d.tuning.Seconds("window")
 		passwords = d.tuning.Int("passwords")
@@ -120,18 +162,19 @@ func (d *detector) judge(r *resolve.Resolved, acts []detect.Act, emit func(detec
 		failures  = d.tuning.Int("failures")
 		numbers   []detect.Number
 	)
-	spray := len(perAccount) >= accounts && len(tags) <= few
-	flood := len(pairs) >= failures
-	if worst >= passwords {
+	spray := len(d.tally.accounts) >= accounts && len(d.tally.tags) <= few
+	flood := len(d.tally.pairs) >= failures
+	if d.tally.over > 0 {
+		worst := slices.Max(slices.Collect(maps.Values(d.tally.accounts)))
 		numbers = append(numbers, detect.Number{Name: "distinct wrong passwords on one account", Value: worst, Threshold: passwords, Window: window})
 	}
 	if spray {
 		numbers = append(numbers,
-			detect.Number{Name: "accounts with a wrong password", Value: len(perAccount), Threshold: accounts, Window: window},
-			detect.Number{Name: "distinct wrong passwords in all", Value: len(tags), Window: window})
+			detect.Number{Name: "accounts with a wrong password", Value: len(d.tally.accounts), Threshold: accounts, Window: window},
+			detect.Number{Name: "distinct wrong passwords in all", Value: len(d.tally.tags), Window: window})
 	}
 	if flood {
-		numbers = append(numbers, detect.Number{Name: "distinct pairs of account and wrong password", Value: len(pairs), Threshold: failures, Window: window})
+		numbers = append(numbers, detect.Number{Name: "distinct pairs of account and wrong password", Value: len(d.tally.pairs), Threshold: failures, Window: window})
 	}
 	if numbers == nil {
 		return
@@ -139,12 +182,19 @@ func (d *detector) judge(r *resolve.Resolved, acts []detect.Act, emit func(detec
 	f := detect.FindingOf(r)
 	f.Outcome = activity.Failure
 	f.Numbers = numbers
+	acts := d.Recent.Window(end, activity.Time(window))
+	first := make(map[string]activity.Time) // wrong password by account
+	for i := len(acts) - 1; i >= 0; i-- {
+		if a := &acts[i]; a.Bits == failed {
+			first[a.Key] = a.At
+		}
+	}
 	attacked := func(a *detect.Act) bool {
-		n := perAccount[a.Key]
+		n := d.tally.accounts[a.Key]
 		return n >= passwords || n > 0 && (spray || flood)
 	}
 	if detect.Report(acts, &f, func(a *detect.Act) bool {
-		if a.Bits != failed && attacked(a) && after(acts, a) {
+		if a.Bits != failed && attacked(a) && first[a.Key] < a.At {
 			a.Account.Role = detect.Guessed
 			f.Outcome = activity.Success
 			return true
@@ -153,13 +203,6 @@ func (d *detector) judge(r *resolve.Resolved, acts []detect.Act, emit func(detec
 	}) {
 		emit(f)
 	}
-}
-
-// after tells whether a wrong password for the account of a came before it.
-func after(acts []detect.Act, a *detect.Act) bool {
-	return slices.ContainsFunc(acts, func(b detect.Act) bool {
-		return b.Bits == failed && b.Key == a.Key && b.At < a.At
-	})
 }
 
 func summary(f detect.Facts) string {

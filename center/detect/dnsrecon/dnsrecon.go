@@ -4,7 +4,7 @@ package dnsrecon
 
 import (
 	"fmt"
-	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/verderer/verderer/activity"
@@ -48,7 +48,7 @@ var Definition = detect.Definition{
 			Why: "tools ask as fast as they can"},
 	},
 	Key:     key,
-	New:     func(t detect.Tuning) detect.Detector { return &detector{tuning: t} },
+	New:     newDetector,
 	Summary: summary,
 }
 
@@ -74,6 +74,16 @@ type detector struct {
 	Recent    detect.Recent
 	Transfers int // zone transfers asked for
 	tuning    detect.Tuning
+	tally     tally
+	slide     *detect.Slide
+}
+
+func newDetector(t detect.Tuning) detect.Detector {
+	d := &detector{tuning: t, tally: tally{thresholds: thresholds{
+		names: t.Int("names"), rareNames: t.Int("rare-types"), addresses: t.Int("reverse-names"), missingShare: t.Int("reverse-missing-share"),
+	}}}
+	d.slide = d.Recent.Slide(activity.Time(t.Seconds("window")), &d.tally)
+	return d
 }
 
 func key(r *resolve.Resolved) string {
@@ -124,13 +134,8 @@ func (d *detector) Process(r *resolve.Resolved, emit func(detect.Finding)) {
 	act := detect.ActOf(r, names.HostKey(r.DNS.Question))
 	act.Account = detect.Party{}
 	act.Bits = bits(r.DNS)
-	i := d.Recent.Add(act, day)
-	if i < 0 || d.Recent.Marked < min(d.tuning.Int("names"), d.tuning.Int("reverse-names"), d.tuning.Int("rare-types")) {
-		return
-	}
-	window := activity.Time(d.tuning.Seconds("window"))
-	for _, end := range d.Recent.Ends(i, window) {
-		d.judge(r, d.Recent.Window(end, window), emit)
+	if i := d.Recent.Add(act, day); i >= 0 {
+		d.slide.To(i, func(end int) { d.judge(r, end, emit) })
 	}
 }
 
@@ -160,49 +165,24 @@ func (d *detector) zoneTransfer(r *resolve.Resolved) detect.Finding {
 	return f
 }
 
-func (d *detector) judge(r *resolve.Resolved, acts []detect.Act, emit func(detect.Finding)) {
-	var (
-		ownNames  = make(map[string]bool)
-		rareNames = make(map[string]bool)
-		networks  = make(map[netip.Prefix]map[string]bool) // → questions, whether missing
-	)
-	for i := range acts {
-		a := &acts[i]
-		if a.Bits&own != 0 {
-			ownNames[a.Key] = true
-		}
-		if a.Bits&rare != 0 {
-			rareNames[a.Key] = true
-		}
-		if a.Bits&reverse != 0 {
-			n := network(a.Key)
-			if networks[n] == nil {
-				networks[n] = make(map[string]bool)
-			}
-			networks[n][a.Key] = a.Bits&missing != 0
-		}
-	}
+func (d *detector) judge(r *resolve.Resolved, end int, emit func(detect.Finding)) {
 	window := d.tuning.Seconds("window")
 	var numbers []detect.Number
 	var counted uint32
-	if t := d.tuning.Int("names"); len(ownNames) >= t {
+	if n, t := len(d.tally.own), d.tally.names; n >= t {
 		counted |= own
-		numbers = append(numbers, detect.Number{Name: "distinct names of own zones", Value: len(ownNames), Threshold: t, Window: window})
+		numbers = append(numbers, detect.Number{Name: "distinct names of own zones", Value: n, Threshold: t, Window: window})
 	}
-	if t := d.tuning.Int("rare-types"); len(rareNames) >= t {
+	if n, t := len(d.tally.rare), d.tally.rareNames; n >= t {
 		counted |= rare
-		numbers = append(numbers, detect.Number{Name: "distinct names asked for with ANY, SRV, TXT or DNSKEY", Value: len(rareNames), Threshold: t, Window: window})
+		numbers = append(numbers, detect.Number{Name: "distinct names asked for with ANY, SRV, TXT or DNSKEY", Value: n, Threshold: t, Window: window})
 	}
-	t, asked, gone := d.tuning.Int("reverse-names"), 0, 0
-	for _, questions := range networks {
-		n := 0
-		for _, m := range questions {
-			if m {
-				n++
+	t, asked, gone := d.tally.addresses, 0, 0
+	if d.tally.swept > 0 {
+		for _, n := range d.tally.networks {
+			if d.tally.sweep(n) && (n.asked > asked || n.asked == asked && n.missing > gone) {
+				asked, gone = n.asked, n.missing
 			}
-		}
-		if len(questions) >= t && len(questions) > asked && 100*n >= len(questions)*d.tuning.Int("reverse-missing-share") {
-			asked, gone = len(questions), n
 		}
 	}
 	if asked > 0 {
@@ -215,7 +195,7 @@ func (d *detector) judge(r *resolve.Resolved, acts []detect.Act, emit func(detec
 		return
 	}
 	f := detect.FindingOf(r)
-	if !detect.Report(acts, &f, func(a *detect.Act) bool { return a.Bits&counted != 0 }) {
+	if !detect.Report(d.Recent.Window(end, activity.Time(window)), &f, func(a *detect.Act) bool { return a.Bits&counted != 0 }) {
 		return
 	}
 	f.Accounts = nil
@@ -224,19 +204,8 @@ func (d *detector) judge(r *resolve.Resolved, acts []detect.Act, emit func(detec
 	emit(f)
 }
 
-// network is the /24 or /120 around a reverse name's address.
-func network(question string) netip.Prefix {
-	addr, _ := names.PTRAddr(question)
-	n := 24
-	if addr.Is6() {
-		n = 120
-	}
-	p, _ := addr.Prefix(n)
-	return p
-}
-
 func summary(f detect.Facts) string {
-	if f.Numbers[0].Name == transfers {
+	if slices.ContainsFunc(f.Numbers, func(n detect.Number) bool { return n.Name == transfers }) {
 		s := fmt.Sprintf("%s, which is no DNS server, asked %s to transfer a zone", f.Source, f.Target)
 		switch f.Outcome {
 		case activity.Success:
