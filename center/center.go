@@ -6,6 +6,7 @@ package center
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/netip"
 
@@ -136,6 +137,9 @@ func (c *Core) Restore(b []byte) error {
 		from json.RawMessage
 		to   json.Unmarshaler
 	}{{s.Order, c.order}, {s.Resolve, c.resolver}, {s.Detect, c.engine}, {s.Alerts, c.fold}} {
+		if len(p.from) == 0 || string(p.from) == "null" {
+			return errors.New("reading snapshot: a part is missing")
+		}
 		if err := p.to.UnmarshalJSON(p.from); err != nil {
 			return fmt.Errorf("reading snapshot: %w", err)
 		}
