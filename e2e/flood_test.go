@@ -67,7 +67,7 @@ var floods = []flood{
 		counted: "flow: UDP conversations evicted",
 	},
 	{
-		name: "AS-REQ for unknown names from one source", attack: "asreproast/rc4-two-accounts", n: 20_000,
+		name: "AS-REQ for unknown names from one source", attack: "asreproast/rc4-two-accounts", n: 200_000,
 		packet: func(b []byte, i int) []byte { return unknownName(b, [4]byte{10, 77, 2, 1}, uint16(i/2), i) },
 		noise:  "10.77.2.1",
 	},
