@@ -152,9 +152,10 @@ func (f *Framer) Held() int { return cap(f.buf) }
 
 // Gap notes n lost bytes. A gap inside bytes that would be skipped anyway, the
 // part of a message beyond Max, costs nothing; any other loses the begun
-// message and the place. n = 0 (unknown) always does.
+// message and the place. n = 0 (unknown) always does. A message whose end is in
+// the gap is handed over when the next bytes come.
 func (f *Framer) Gap(n int) {
-	if n > 0 && f.want > 0 && len(f.buf) == f.Max && f.seen+n < f.want {
+	if n > 0 && f.want > 0 && len(f.buf) == f.Max && f.seen+n <= f.want {
 		f.seen += n
 		return
 	}

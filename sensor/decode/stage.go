@@ -25,7 +25,7 @@ type Stage struct {
 	interfaces map[interfaceKey]*Interface
 	tcp        map[uint16]*pool
 	udp        map[uint16]*pool
-	signed     []*pool
+	signed     *pool // the protocol with a Signature, nil without one
 	pools      []*pool
 	budget     budget
 	events     []Events
@@ -78,6 +78,9 @@ func NewStage(set Set, siteKey []byte, counters *counter.Set, emit func(*activit
 		siteKey:    siteKey,
 	}
 	for _, in := range set.Inner {
+		if s.inner[in.Name].Read != nil {
+			return nil, fmt.Errorf("registering inner decoder %s: its name is taken", in.Name)
+		}
 		s.inner[in.Name] = in
 	}
 	for _, in := range set.Interfaces {
@@ -109,7 +112,10 @@ func NewStage(set Set, siteKey []byte, counters *counter.Set, emit func(*activit
 			}
 		}
 		if p.Signature != nil {
-			s.signed = append(s.signed, pl)
+			if s.signed != nil {
+				return nil, fmt.Errorf("registering decoder %s: %s recognises conversations by signature already, and one alone may", p.Name, s.signed.Name)
+			}
+			s.signed = pl
 		}
 	}
 	return s, nil
@@ -140,12 +146,10 @@ func (s *Stage) ports(t activity.Transport) map[uint16]*pool {
 
 // Signature implements flow.Router.
 func (s *Stage) Signature(payload []byte) (bool, flow.Dir) {
-	for _, p := range s.signed {
-		if ok, dir := p.Protocol.Signature(payload); ok {
-			return true, dir
-		}
+	if s.signed == nil {
+		return false, 0
 	}
-	return false, 0
+	return s.signed.Protocol.Signature(payload)
 }
 
 // Open implements flow.Router. A conversation on no registered port was
@@ -153,10 +157,10 @@ func (s *Stage) Signature(payload []byte) (bool, flow.Dir) {
 func (s *Stage) Open(c *flow.Conn) flow.Handler {
 	p := s.ports(c.Transport)[c.Server.Port()]
 	if p == nil {
-		if c.Transport != activity.TCP || len(s.signed) == 0 {
+		if c.Transport != activity.TCP || s.signed == nil {
 			return nil
 		}
-		p = s.signed[0]
+		p = s.signed
 	}
 	var h *handler
 	if n := len(p.free); n > 0 {
