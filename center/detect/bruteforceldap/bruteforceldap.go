@@ -183,15 +183,19 @@ func (d *detector) judge(r *resolve.Resolved, end int, emit func(detect.Finding)
 	f.Outcome = activity.Failure
 	f.Numbers = numbers
 	acts := d.Recent.Window(end, activity.Time(window))
+	attacked := func(a *detect.Act) bool {
+		n := d.tally.accounts[a.Key]
+		return n >= passwords || n > 0 && (spray || flood)
+	}
+	// A late act is judged at each later one: mostly there is nothing to add.
+	if !news(acts, attacked) {
+		return
+	}
 	first := make(map[string]activity.Time) // wrong password by account
 	for i := len(acts) - 1; i >= 0; i-- {
 		if a := &acts[i]; a.Bits == failed {
 			first[a.Key] = a.At
 		}
-	}
-	attacked := func(a *detect.Act) bool {
-		n := d.tally.accounts[a.Key]
-		return n >= passwords || n > 0 && (spray || flood)
 	}
 	if detect.Report(acts, &f, func(a *detect.Act) bool {
 		if a.Bits != failed && attacked(a) && first[a.Key] < a.At {
@@ -203,6 +207,17 @@ func (d *detector) judge(r *resolve.Resolved, end int, emit func(detect.Finding)
 	}) {
 		emit(f)
 	}
+}
+
+// news tells whether there is an act on an attacked account that no finding has
+// carried.
+func news(acts []detect.Act, attacked func(*detect.Act) bool) bool {
+	for i := range acts {
+		if a := &acts[i]; !a.Reported && attacked(a) {
+			return true
+		}
+	}
+	return false
 }
 
 func summary(f detect.Facts) string {
