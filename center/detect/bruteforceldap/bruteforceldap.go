@@ -40,8 +40,8 @@ var Definition = detect.Definition{
 			Why: "with so few passwords among them, the accounts are being sprayed"},
 		{Name: "spray-passwords", Unit: "distinct passwords in all", High: 3, Medium: 3, Low: 3, Min: 1, Max: 100,
 			Why: "a spray tries a few common passwords; people who mistype each have their own"},
-		{Name: "failures", Unit: "failed binds", High: 100, Medium: 100, Low: 100, Min: 10, Max: 1_000_000,
-			Why: "distinct account and password pairs no application produces in an hour"},
+		{Name: "failures", Unit: "pairs of account and wrong password", High: 100, Medium: 100, Low: 100, Min: 10, Max: 1_000_000,
+			Why: "no application produces so many distinct pairs in an hour"},
 		{Name: "window", Unit: "seconds", High: 3600, Medium: 3600, Low: 3600, Min: 60, Max: 86_400,
 			Why: "long enough for guesses that keep below a lockout threshold"},
 	},
@@ -183,15 +183,19 @@ func (d *detector) judge(r *resolve.Resolved, end int, emit func(detect.Finding)
 	f.Outcome = activity.Failure
 	f.Numbers = numbers
 	acts := d.Recent.Window(end, activity.Time(window))
+	attacked := func(a *detect.Act) bool {
+		n := d.tally.accounts[a.Key]
+		return n >= passwords || n > 0 && (spray || flood)
+	}
+	// A late act is judged at each later one: mostly there is nothing to add.
+	if !news(acts, attacked) {
+		return
+	}
 	first := make(map[string]activity.Time) // wrong password by account
 	for i := len(acts) - 1; i >= 0; i-- {
 		if a := &acts[i]; a.Bits == failed {
 			first[a.Key] = a.At
 		}
-	}
-	attacked := func(a *detect.Act) bool {
-		n := d.tally.accounts[a.Key]
-		return n >= passwords || n > 0 && (spray || flood)
 	}
 	if detect.Report(acts, &f, func(a *detect.Act) bool {
 		if a.Bits != failed && attacked(a) && first[a.Key] < a.At {
@@ -203,6 +207,17 @@ func (d *detector) judge(r *resolve.Resolved, end int, emit func(detect.Finding)
 	}) {
 		emit(f)
 	}
+}
+
+// news tells whether there is an act on an attacked account that no finding has
+// carried.
+func news(acts []detect.Act, attacked func(*detect.Act) bool) bool {
+	for i := range acts {
+		if a := &acts[i]; !a.Reported && attacked(a) {
+			return true
+		}
+	}
+	return false
 }
 
 func summary(f detect.Facts) string {
