@@ -10,7 +10,7 @@ var (
 	// ErrTruncated says that an element is longer than what is there.
 	ErrTruncated = errors.New("element longer than its container")
 	// ErrForm says that the encoding is not one these protocols use: an
-	// indefinite length, a length of more than 4 bytes, a tag number above 30.
+	// indefinite length, one of more than 4 bytes or 2 GiB, a tag number above 30.
 	ErrForm = errors.New("unsupported BER form")
 )
 
@@ -40,6 +40,9 @@ func Context(n byte) Tag { return 0xa0 | Tag(n) }
 // ContextPrimitive is the primitive context tag n, as LDAP's implicit tagging gives.
 func ContextPrimitive(n byte) Tag { return 0x80 | Tag(n) }
 
+// maxContent keeps header and content together within an int of 32 bits.
+const maxContent = 1<<31 - 16
+
 // Header reads an identifier and length at the start of b: the tag, the number
 // of header bytes and the number of content bytes. The content may be longer
 // than b. header is 0 and err nil when b is too short to tell.
@@ -61,13 +64,14 @@ func Header(b []byte) (tag Tag, header, content int, err error) {
 	if len(b) < 2+n {
 		return 0, 0, 0, nil
 	}
+	var length uint32
 	for _, x := range b[2 : 2+n] {
-		content = content<<8 | int(x)
+		length = length<<8 | uint32(x)
 	}
-	if content > 1<<31-16 {
+	if length > maxContent {
 		return 0, 0, 0, ErrForm
 	}
-	return tag, 2 + n, content, nil
+	return tag, 2 + n, int(length), nil
 }
 
 // Reader walks the elements in b. The zero value is at its end. Methods that
