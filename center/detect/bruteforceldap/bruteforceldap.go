@@ -55,8 +55,9 @@ const day = activity.Time(24 * 3600 * 1e9)
 // failed marks an act as a refused password.
 const failed = 1
 
-// invalidCredentials is the LDAP result of a wrong name or password, and in AD
-// of a locked or expired account too (RFC 4511 §A.2, MS-ADTS §5.1.1.1).
+// invalidCredentials is the LDAP result of a wrong name or password (RFC 4511
+// §A.2). AD gives it too to a right password that does not let in: expired, to
+// be changed, not now, not here, disabled; Data tells which (MS-ADTS §5.1.1.1).
 const invalidCredentials = 49
 
 // detector remembers, for one source, the last day's binds: Act.Tag tells
@@ -133,10 +134,21 @@ func drop[K comparable](m map[K]int, k K, n int) {
 
 func key(r *resolve.Resolved) string {
 	b := r.LDAPBind
-	if b.Anonymous || r.Account.Zero() || r.Outcome != activity.Success && b.ResultCode != invalidCredentials {
+	if b.Anonymous || r.Account.Zero() || r.Outcome != activity.Success && !wrongPassword(b) {
 		return ""
 	}
 	return detect.SourceAddress(r)
+}
+
+// wrongPassword tells whether a bind was refused for its name or password, or
+// because guessing had already locked the account. Servers that give no Data
+// are taken at the result's word.
+func wrongPassword(b *activity.LDAPBind) bool {
+	switch b.Data {
+	case "530", "531", "532", "533", "701", "773":
+		return false
+	}
+	return b.ResultCode == invalidCredentials
 }
 
 func (d *detector) Size() int { return d.Recent.Size() }
@@ -145,7 +157,7 @@ func (d *detector) Process(r *resolve.Resolved, emit func(detect.Finding)) {
 	act := detect.ActOf(r, r.Account.Key)
 	act.Tag = r.LDAPBind.PasswordTag
 	act.Account.Role = detect.Attacked
-	if r.LDAPBind.ResultCode == invalidCredentials {
+	if wrongPassword(r.LDAPBind) {
 		act.Bits = failed
 	}
 	if i := d.Recent.Add(act, day); i >= 0 {
