@@ -11,8 +11,8 @@ type LDAPBind struct {
 	Anonymous  bool   `json:"anonymous,omitempty"` // empty name or empty password (RFC 4513 §5.1.1, §5.1.2): nothing was proved
 	TLS        bool   `json:"tls,omitempty"`       // after StartTLS or on a TLS port; false: the password crossed in the clear
 
-	// PasswordTag tells two guesses apart: 16 bits of an HMAC under a site key
-	// that changes daily, so that it counts distinct passwords and reveals none.
+	// PasswordTag tells two guesses apart: 16 bits of an HMAC under a key of the
+	// site, enough to count distinct passwords.
 	// It is never printed and not part of the ID. Zero when no password was read.
 	PasswordTag uint16 `json:"-"`
 }

@@ -1,6 +1,6 @@
-// Package analyze runs captures and event logs through the whole product in one process:
-// files in, alerts out, every stage explained. It is the one library package
-// that sees both the sensor's and the center's half.
+// Package analyze runs captures and event logs through the whole product in one
+// process: files in, alerts out, every stage explained. It is the one library
+// package that sees both the sensor's and the center's half.
 package analyze
 
 import (

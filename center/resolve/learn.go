@@ -31,7 +31,9 @@ func (r *Resolver) learn(a *activity.Activity) {
 		if answered && a.DRS.BindSeen && a.Outcome == activity.Success {
 			h := r.touch(a.Target.Addr)
 			h.DRS = max(h.DRS, a.Time)
-			if a.DRS.Opnum == activity.DRSAddEntry {
+			// Where the directory lists the domain controllers, a stranger
+			// promotes nobody.
+			if a.DRS.Opnum == activity.DRSAddEntry && r.host(a.Target.Addr, a.Time).DC != "" {
 				h := r.touch(a.Source.Addr)
 				h.Promoted = max(h.Promoted, a.Time)
 			}

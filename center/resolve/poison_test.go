@@ -60,6 +60,10 @@ func TestPoisoning(t *testing.T) {
 			l.see(as(helper, attacker, "ann", 2))
 			l.see(replicate(helper, attacker, activity.DRSGetNCChanges))
 		}, isDC},
+		{"promoted by an accomplice outside a directory's list", func(l *lab) {
+			l.SetDirectory(&directory.Snapshot{DomainControllers: []directory.DomainController{{Name: "dc1.lab.example", Addresses: []netip.Addr{dc1}}}})
+			l.see(replicate(attacker, helper, activity.DRSAddEntry))
+		}, func(l *lab) bool { return l.host(attacker, l.now).Promoted }},
 		{"a listed name's address, said by a stranger that answers Kerberos", func(l *lab) {
 			l.SetDirectory(&directory.Snapshot{DomainControllers: []directory.DomainController{
 				{Name: "dc1.lab.example", Addresses: []netip.Addr{dc1}}, {Name: "dc2.lab.example"}}})

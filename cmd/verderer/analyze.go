@@ -70,7 +70,7 @@ func (c *analyzeCommand) Run(ctx context.Context, code *int) error {
 		return err
 	}
 	if n := len(res.Skipped); n > 0 && !c.Explain {
-		fmt.Fprintf(os.Stderr, "verderer: skipped %d %s that cannot be read as captures; --explain lists them\n", n, plural(n, "file"))
+		fmt.Fprintf(os.Stderr, "verderer: skipped %d %s in which no capture or event log was recognised; --explain lists them\n", n, plural(n, "file"))
 	}
 	for _, d := range res.Damage {
 		*code = exitDamaged

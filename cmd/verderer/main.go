@@ -27,7 +27,7 @@ const (
 var version string
 
 type commands struct {
-	Analyze analyzeCommand `cmd:"" help:"Read captures and print identity-attack alerts."`
+	Analyze analyzeCommand `cmd:"" help:"Read captures and event logs, and print alerts of identity attacks."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
 

@@ -128,13 +128,17 @@ func total(res *analyze.Result) string {
 	s := head + " from "
 	switch {
 	case res.Events == 0:
-		s += fmt.Sprintf("%d packets", res.Packets)
+		s += fmt.Sprintf("%d %s", res.Packets, plural(res.Packets, "packet"))
 	case res.Packets == 0:
-		s += fmt.Sprintf("%d events", res.Events)
+		s += fmt.Sprintf("%d %s", res.Events, plural(res.Events, "event"))
 	default:
-		s += fmt.Sprintf("%d packets, %d events", res.Packets, res.Events)
+		s += fmt.Sprintf("%d %s, %d %s", res.Packets, plural(res.Packets, "packet"), res.Events, plural(res.Events, "event"))
 	}
-	s += fmt.Sprintf(" and %d activities", res.Activities)
+	if res.Activities == 1 {
+		s += " and 1 activity"
+	} else {
+		s += fmt.Sprintf(" and %d activities", res.Activities)
+	}
 	if res.Packets+res.Events > 0 {
 		s += fmt.Sprintf(", %s to %s UTC", res.From.Go().Format("2006-01-02 15:04:05"), res.To.Go().Format("2006-01-02 15:04:05"))
 	}
@@ -154,7 +158,7 @@ func total(res *analyze.Result) string {
 	return s
 }
 
-func plural(n int, word string) string {
+func plural[N int | int64](n N, word string) string {
 	if n == 1 {
 		return word
 	}
@@ -181,7 +185,7 @@ func printExplanation(w io.Writer, res *analyze.Result) {
 	if len(res.Explained.Exclusions) > 0 {
 		fmt.Fprintln(t, "\nExclusions")
 		for _, x := range res.Explained.Exclusions {
-			fmt.Fprintf(t, "  %s\t%d findings left out\n", printable(x.Text), x.Excluded)
+			fmt.Fprintf(t, "  %s\t%d %s left out\n", printable(x.Text), x.Excluded, plural(x.Excluded, "finding"))
 		}
 	}
 	if len(res.Skipped) > 0 {

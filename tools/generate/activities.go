@@ -16,7 +16,7 @@ func (s *source) activities() ([]byte, error) {
 	var b bytes.Buffer
 	b.WriteString(header("the comments of activity/*.go") + `# Activities
 
-An activity is one fact seen on the wire. ` + "`verderer analyze --activities`" + ` prints one JSON object a line, by
+An activity is one fact seen on the wire or in an event log. ` + "`verderer analyze --activities`" + ` prints one JSON object a line, by
 [schema.json](../activity/schema.json). Fields that are not marked *always* are left out when they are zero,
 false, empty or unknown.
 

@@ -87,7 +87,12 @@ func newDetector(t detect.Tuning) detect.Detector {
 type tally struct {
 	accounts map[string]account
 	open     int
+	sprayed  int // open accounts with as few failures as a round of a spray has
 }
+
+// perRound is how often a spray tries an account in one round. More is not
+// counted at LevelHigh: a service with an old password goes on and on.
+const perRound = 2
 
 type account struct {
 	acts, failures int
@@ -119,8 +124,11 @@ func (t *tally) Leave(a *detect.Act) {
 }
 
 func (t *tally) set(key string, n account) {
-	if t.accounts[key].open {
+	if was := t.accounts[key]; was.open {
 		t.open--
+		if was.failures <= perRound {
+			t.sprayed--
+		}
 	}
 	if n.acts == 0 {
 		delete(t.accounts, key)
@@ -128,18 +136,11 @@ func (t *tally) set(key string, n account) {
 	}
 	if n.open {
 		t.open++
-	}
-	t.accounts[key] = n
-}
-
-// worst is the most failures that an open account has.
-func (t *tally) worst() (worst int) {
-	for _, n := range t.accounts {
-		if n.open {
-			worst = max(worst, n.failures)
+		if n.failures <= perRound {
+			t.sprayed++
 		}
 	}
-	return worst
+	t.accounts[key] = n
 }
 
 func key(r *resolve.Resolved) string {
@@ -206,7 +207,12 @@ func (d *detector) manyAccounts(r *resolve.Resolved, i int, emit func(detect.Fin
 	threshold := d.tuning.Int("accounts")
 	d.many.To(i, func(end int) {
 		open := d.round.open
-		if open < threshold || d.tuning.Level == detect.LevelHigh && d.round.worst() > 2 {
+		if d.tuning.Level == detect.LevelHigh {
+			open = d.round.sprayed
+		}
+		// The second question spares a late act, which is judged at each later
+		// one, the work of counting all day's accounts each time.
+		if open < threshold || !unreported(d.Recent.Window(end, activity.Time(window))) {
 			return
 		}
 		clean := clean(d.Recent.Window(end, day))
@@ -217,7 +223,7 @@ func (d *detector) manyAccounts(r *resolve.Resolved, i int, emit func(detect.Fin
 			}
 			numbers = append(numbers, detect.Number{Name: "accounts that use this source properly", Value: clean, Window: 24 * time.Hour})
 		}
-		d.report(r, d.Recent.Window(end, activity.Time(window)), func(a *detect.Act) bool { return true }, emit, numbers...)
+		d.report(r, d.Recent.Window(end, activity.Time(window)), func(*detect.Act) bool { return true }, emit, numbers...)
 	})
 }
 
@@ -251,6 +257,16 @@ func (d *detector) rounds(r *resolve.Resolved, i int, emit func(detect.Finding))
 	}
 	d.report(r, acts, func(a *detect.Act) bool { return again[a.Key] }, emit,
 		detect.Number{Name: "accounts with wrong passwords in rounds at least half an hour apart", Value: len(again), Threshold: threshold, Window: 24 * time.Hour})
+}
+
+// unreported tells whether there is a failure that no finding has carried.
+func unreported(acts []detect.Act) bool {
+	for i := range acts {
+		if a := &acts[i]; a.Bits == failed && !a.Reported {
+			return true
+		}
+	}
+	return false
 }
 
 // clean counts the accounts whose first result is a success: they belong here.

@@ -40,8 +40,8 @@ var Definition = detect.Definition{
 			Why: "with so few passwords among them, the accounts are being sprayed"},
 		{Name: "spray-passwords", Unit: "distinct passwords in all", High: 3, Medium: 3, Low: 3, Min: 1, Max: 100,
 			Why: "a spray tries a few common passwords; people who mistype each have their own"},
-		{Name: "failures", Unit: "failed binds", High: 100, Medium: 100, Low: 100, Min: 10, Max: 1_000_000,
-			Why: "distinct account and password pairs no application produces in an hour"},
+		{Name: "failures", Unit: "pairs of account and wrong password", High: 100, Medium: 100, Low: 100, Min: 10, Max: 1_000_000,
+			Why: "no application produces so many distinct pairs in an hour"},
 		{Name: "window", Unit: "seconds", High: 3600, Medium: 3600, Low: 3600, Min: 60, Max: 86_400,
 			Why: "long enough for guesses that keep below a lockout threshold"},
 	},
@@ -55,8 +55,9 @@ const day = activity.Time(24 * 3600 * 1e9)
 // failed marks an act as a refused password.
 const failed = 1
 
-// invalidCredentials is the LDAP result of a wrong name or password, and in AD
-// of a locked or expired account too (RFC 4511 §A.2, MS-ADTS §5.1.1.1).
+// invalidCredentials is the LDAP result of a wrong name or password (RFC 4511
+// §A.2). AD gives it too to a right password that does not let in: expired, to
+// be changed, not now, not here, disabled; Data tells which (MS-ADTS §5.1.1.1).
 const invalidCredentials = 49
 
 // detector remembers, for one source, the last day's binds: Act.Tag tells
@@ -133,10 +134,21 @@ func drop[K comparable](m map[K]int, k K, n int) {
 
 func key(r *resolve.Resolved) string {
 	b := r.LDAPBind
-	if b.Anonymous || r.Account.Zero() || r.Outcome != activity.Success && b.ResultCode != invalidCredentials {
+	if b.Anonymous || r.Account.Zero() || r.Outcome != activity.Success && !wrongPassword(b) {
 		return ""
 	}
 	return detect.SourceAddress(r)
+}
+
+// wrongPassword tells whether a bind was refused for its name or password, or
+// because guessing had already locked the account. Servers that give no Data
+// are taken at the result's word.
+func wrongPassword(b *activity.LDAPBind) bool {
+	switch b.Data {
+	case "530", "531", "532", "533", "701", "773":
+		return false
+	}
+	return b.ResultCode == invalidCredentials
 }
 
 func (d *detector) Size() int { return d.Recent.Size() }
@@ -145,7 +157,7 @@ func (d *detector) Process(r *resolve.Resolved, emit func(detect.Finding)) {
 	act := detect.ActOf(r, r.Account.Key)
 	act.Tag = r.LDAPBind.PasswordTag
 	act.Account.Role = detect.Attacked
-	if r.LDAPBind.ResultCode == invalidCredentials {
+	if wrongPassword(r.LDAPBind) {
 		act.Bits = failed
 	}
 	if i := d.Recent.Add(act, day); i >= 0 {
@@ -183,15 +195,19 @@ func (d *detector) judge(r *resolve.Resolved, end int, emit func(detect.Finding)
 	f.Outcome = activity.Failure
 	f.Numbers = numbers
 	acts := d.Recent.Window(end, activity.Time(window))
+	attacked := func(a *detect.Act) bool {
+		n := d.tally.accounts[a.Key]
+		return n >= passwords || n > 0 && (spray || flood)
+	}
+	// A late act is judged at each later one: mostly there is nothing to add.
+	if !news(acts, attacked) {
+		return
+	}
 	first := make(map[string]activity.Time) // wrong password by account
 	for i := len(acts) - 1; i >= 0; i-- {
 		if a := &acts[i]; a.Bits == failed {
 			first[a.Key] = a.At
 		}
-	}
-	attacked := func(a *detect.Act) bool {
-		n := d.tally.accounts[a.Key]
-		return n >= passwords || n > 0 && (spray || flood)
 	}
 	if detect.Report(acts, &f, func(a *detect.Act) bool {
 		if a.Bits != failed && attacked(a) && first[a.Key] < a.At {
@@ -203,6 +219,17 @@ func (d *detector) judge(r *resolve.Resolved, end int, emit func(detect.Finding)
 	}) {
 		emit(f)
 	}
+}
+
+// news tells whether there is an act on an attacked account that no finding has
+// carried.
+func news(acts []detect.Act, attacked func(*detect.Act) bool) bool {
+	for i := range acts {
+		if a := &acts[i]; !a.Reported && attacked(a) {
+			return true
+		}
+	}
+	return false
 }
 
 func summary(f detect.Facts) string {

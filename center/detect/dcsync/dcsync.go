@@ -92,7 +92,7 @@ func (d *detector) Process(r *resolve.Resolved, emit func(detect.Finding)) {
 	f.Numbers = []detect.Number{
 		{Name: "replication requests from a computer that is no domain controller", Value: d.Calls, Threshold: 1},
 	}
-	f.Notes = append(f.Notes, fmt.Sprintf("%s is not known as a domain controller: it is not listed in a directory snapshot, has answered no Kerberos, replication or locator request, and no domain controller's DNS names it as one.", r.Source.Label()))
+	f.Notes = append(f.Notes, fmt.Sprintf("%s is not known as a domain controller. Where a directory snapshot lists them, the list decides; otherwise what a computer answers, and what a domain controller's DNS says of it.", r.Source.Label()))
 	if r.DRS.Context != "" {
 		f.Notes = append(f.Notes, "Asked for "+r.DRS.Context+".")
 	}
