@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/verderer/verderer/activity"
@@ -147,7 +148,8 @@ func header(s string) string {
 }
 
 // escape puts a backslash before itself and before special, writes line ends as
-// \n and \r, and drops other control characters.
+// \n and \r, and drops other control characters, those that turn the direction
+// of text among them: a record may be looked at in a terminal.
 func escape(s, special string) string {
 	var b strings.Builder
 	for _, r := range s {
@@ -159,7 +161,7 @@ func escape(s, special string) string {
 			b.WriteString(`\n`)
 		case r == '\r':
 			b.WriteString(`\r`)
-		case r < 0x20 || r == 0x7f:
+		case unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r):
 		default:
 			b.WriteRune(r)
 		}
