@@ -149,3 +149,20 @@ func TestTransfers(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkEnrichment is a log server that looks up the names of addresses all
+// day, most of which have one: thousands of questions in each window, and quiet.
+func BenchmarkEnrichment(b *testing.B) {
+	d := dnsrecon.Definition.New(dnsrecon.Definition.Tune(detect.LevelLow))
+	acts := make([]*resolve.Resolved, 0, b.N)
+	for i := range b.N {
+		addr := netip.AddrFrom4([4]byte{10, 9, byte(i / 97 % 4), byte(i)})
+		r := question(float64(i)/100, reverse(addr), typePTR, true, byte(i)%5 == 0)
+		r.Activity.ID = activity.ID{byte(i), byte(i >> 8), byte(i >> 16)}
+		acts = append(acts, r)
+	}
+	b.ResetTimer()
+	for _, r := range acts {
+		d.Process(r, func(detect.Finding) { b.Fatal("an alert") })
+	}
+}
