@@ -84,7 +84,7 @@ var siteKey = sha256.Sum256([]byte("verderer analyze"))
 // Run analyzes. Damaged input is reported in the Result; an error is returned
 // for wrong options (*UsageError), when ctx ends or when OnActivity fails.
 func Run(ctx context.Context, o Options) (*Result, error) {
-	cfg, exclusions, err := o.config()
+	cfg, err := o.config()
 	if err != nil {
 		return nil, &UsageError{err}
 	}
@@ -104,7 +104,7 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	core.Drain()
 	counters.Merge(&core.Counters)
 	res.Alerts = core.Alerts()
-	res.Explained = explain(core, cfg.Definitions, exclusions, &counters)
+	res.Explained = explain(core, cfg, &counters)
 	return res, nil
 }
 
@@ -193,7 +193,7 @@ func bounds(o Options) (since, until activity.Time) {
 	return since, until
 }
 
-func (o *Options) config() (center.Config, []*alert.Exclusion, error) {
+func (o *Options) config() (center.Config, error) {
 	defs := o.Definitions
 	if defs == nil {
 		defs = all.Definitions
@@ -207,18 +207,18 @@ func (o *Options) config() (center.Config, []*alert.Exclusion, error) {
 		cfg.Level = detect.LevelLow
 	}
 	if len(o.Inputs) == 0 {
-		return cfg, nil, errors.New("no input: name captures, event logs or folders, or - for standard input")
+		return cfg, errors.New("no input: name captures, event logs or folders, or - for standard input")
 	}
 	for _, s := range o.Exclusions {
 		x, err := alert.ParseExclusion(s, ids)
 		if err != nil {
-			return cfg, nil, err
+			return cfg, err
 		}
 		cfg.Exclusions = append(cfg.Exclusions, x)
 	}
 	for _, id := range o.Detections {
 		if !slices.Contains(ids, id) {
-			return cfg, nil, fmt.Errorf("choosing detections: no detection %q; there are: %s", id, strings.Join(ids, ", "))
+			return cfg, fmt.Errorf("choosing detections: no detection %q; there are: %s", id, strings.Join(ids, ", "))
 		}
 	}
 	for _, d := range defs {
@@ -226,7 +226,7 @@ func (o *Options) config() (center.Config, []*alert.Exclusion, error) {
 			cfg.Definitions = append(cfg.Definitions, d)
 		}
 	}
-	return cfg, cfg.Exclusions, nil
+	return cfg, nil
 }
 
 func readDirectory(path string) (*directory.Snapshot, error) {

@@ -36,13 +36,13 @@ type Evaluation struct {
 	Why     string // what it looked at, or what was missing
 }
 
-func explain(core *center.Core, defs []*detect.Definition, exclusions []*alert.Exclusion, counters *counter.Set) Explanation {
-	e := Explanation{Counters: counters.Rows(), Exclusions: exclusions}
+func explain(core *center.Core, cfg center.Config, counters *counter.Set) Explanation {
+	e := Explanation{Counters: counters.Rows(), Exclusions: cfg.Exclusions}
 	for addr, why := range core.DomainControllers() {
 		e.DomainControllers = append(e.DomainControllers, DomainController{addr, why})
 	}
 	slices.SortFunc(e.DomainControllers, func(a, b DomainController) int { return a.Addr.Compare(b.Addr) })
-	for _, d := range defs {
+	for _, d := range cfg.Definitions {
 		e.Detections = append(e.Detections, evaluate(d, core.Seen(), e.Counters))
 	}
 	slices.SortFunc(e.Detections, func(a, b Evaluation) int { return cmp.Compare(a.ID, b.ID) })

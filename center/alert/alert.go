@@ -358,7 +358,6 @@ func (a *folded) facts() detect.Facts {
 		First:    make(map[detect.Role]string),
 		Count:    t.Count,
 		Outcome:  t.Outcome,
-		Span:     t.End.Sub(t.Start),
 		Numbers:  a.Numbers,
 	}
 	for _, p := range t.Accounts {

@@ -50,7 +50,6 @@ const (
 	ExcludeComputer ExclusionKind = "computer"
 	ExcludeAddress  ExclusionKind = "address"
 	ExcludeAccount  ExclusionKind = "account"
-	ExcludeDomain   ExclusionKind = "domain"
 )
 
 // Definition is the single source of what is known of a detection: the engine,
@@ -211,8 +210,7 @@ type Facts struct {
 	First    map[Role]string // name of one account of the role
 	Count    int
 	Outcome  activity.Outcome
-	Span     time.Duration // from start to end
-	Numbers  []Number      // as of the last finding
+	Numbers  []Number // as of the last finding
 }
 
 // ComputerOf makes a Computer of a resolved host.
