@@ -73,6 +73,7 @@ type Definition struct {
 	Legitimate  string   // the nearest harmless cause, shown in every alert
 	KeyMeans    string   // what Key names, for people: "source address"
 	Description string   // one sentence: what happened, for lists
+	README      string   // Markdown for the analyst: what happened, how to check, false positives, response
 
 	// Key tells whose state the activity belongs to; "" when it is nothing to
 	// this detection.

@@ -17,8 +17,8 @@ import (
 	"github.com/verderer/verderer/counter"
 )
 
-// Record is one entry of the log. Sensor and Ingest are always set, and of the
-// rest exactly one field.
+// Record is one entry of the log. Ingest is always set, and of the rest exactly
+// one field; Sensor is, for what a sensor states or what is stated of one.
 type Record struct {
 	Sensor string        `json:"sensor"`
 	Ingest activity.Time `json:"ingest"` // when the center stored it; offline the packet time reached so far
@@ -28,6 +28,35 @@ type Record struct {
 	Attach    activity.Time       `json:"attach,omitempty"`    // the sensor takes part in the watermark from its time on
 	Detach    bool                `json:"detach,omitempty"`    // the sensor no longer holds the watermark back
 	Directory *directory.Snapshot `json:"directory,omitempty"` // replaces what was known of the directory
+	Act       *Act                `json:"act,omitempty"`       // what a person did to an alert
+	Settings  *Settings           `json:"settings,omitempty"`  // replaces the settings that findings depend on
+}
+
+// Act is what a person did to an alert. It is a record of the log because a
+// finding after closing opens a new alert. The Record's Sensor is "".
+type Act struct {
+	Alert   string     `json:"alert"` // its id
+	Do      ActionKind `json:"do"`
+	By      string     `json:"by"`                // the person's user name
+	Comment string     `json:"comment,omitempty"` // at most MaxComment bytes
+}
+
+// ActionKind is what can be done to an alert.
+type ActionKind string
+
+const (
+	Close  ActionKind = "close"  // handled: a repeat opens a new alert, linked to this one
+	Reopen ActionKind = "reopen" // closed by mistake
+	Note   ActionKind = "note"   // a comment and nothing else
+)
+
+// MaxComment caps a comment, in bytes.
+const MaxComment = 4096
+
+// Settings are the ones that findings depend on. The Record's Sensor is "".
+type Settings struct {
+	Level      string   `json:"level"`                // detect.Level
+	Exclusions []string `json:"exclusions,omitempty"` // see alert.ParseExclusion
 }
 
 const (

@@ -3,6 +3,7 @@
 package accountenum
 
 import (
+	_ "embed"
 	"fmt"
 	"time"
 
@@ -10,6 +11,9 @@ import (
 	"github.com/verderer/verderer/center/detect"
 	"github.com/verderer/verderer/center/resolve"
 )
+
+//go:embed README.md
+var readme string
 
 // Definition of the detection.
 var Definition = detect.Definition{
@@ -43,6 +47,7 @@ var Definition = detect.Definition{
 		{Name: "unknown-share", Unit: "percent", High: 50, Medium: 50, Low: 50, Min: 1, Max: 100,
 			Why: "a connector that asks for leavers asks for more accounts that exist"},
 	},
+	README:  readme,
 	Key:     key,
 	New:     newDetector,
 	Summary: summary,

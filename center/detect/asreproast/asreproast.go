@@ -3,6 +3,7 @@
 package asreproast
 
 import (
+	_ "embed"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,6 +13,9 @@ import (
 	"github.com/verderer/verderer/center/detect"
 	"github.com/verderer/verderer/center/resolve"
 )
+
+//go:embed README.md
+var readme string
 
 // Definition of the detection.
 var Definition = detect.Definition{
@@ -41,6 +45,7 @@ var Definition = detect.Definition{
 		{Name: "search-window", Unit: "seconds", High: 86_400, Medium: 86_400, Low: 86_400, Min: 600, Max: 86_400,
 			Why: "the search for such accounts may come from an earlier collection of the same day"},
 	},
+	README:  readme,
 	Key:     key,
 	New:     func(t detect.Tuning) detect.Detector { return &detector{tuning: t} },
 	Summary: summary,

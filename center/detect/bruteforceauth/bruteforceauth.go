@@ -3,6 +3,7 @@
 package bruteforceauth
 
 import (
+	_ "embed"
 	"fmt"
 	"slices"
 	"sync"
@@ -12,6 +13,9 @@ import (
 	"github.com/verderer/verderer/center/detect"
 	"github.com/verderer/verderer/center/resolve"
 )
+
+//go:embed README.md
+var readme string
 
 // Definition of the detection.
 var Definition = detect.Definition{
@@ -52,6 +56,7 @@ var Definition = detect.Definition{
 		{Name: "round-gap", Unit: "seconds", High: 1800, Medium: 1800, Low: 1800, Min: 300, Max: 43_200,
 			Why: "the usual lockout observation window, which sprays wait for"},
 	},
+	README:  readme,
 	Key:     key,
 	New:     newDetector,
 	Summary: summary,

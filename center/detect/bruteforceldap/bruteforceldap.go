@@ -2,6 +2,7 @@
 package bruteforceldap
 
 import (
+	_ "embed"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,6 +12,9 @@ import (
 	"github.com/verderer/verderer/center/detect"
 	"github.com/verderer/verderer/center/resolve"
 )
+
+//go:embed README.md
+var readme string
 
 // Definition of the detection.
 var Definition = detect.Definition{
@@ -45,6 +49,7 @@ var Definition = detect.Definition{
 		{Name: "window", Unit: "seconds", High: 3600, Medium: 3600, Low: 3600, Min: 60, Max: 86_400,
 			Why: "long enough for guesses that keep below a lockout threshold"},
 	},
+	README:  readme,
 	Key:     key,
 	New:     newDetector,
 	Summary: summary,

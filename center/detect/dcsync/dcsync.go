@@ -3,6 +3,7 @@
 package dcsync
 
 import (
+	_ "embed"
 	"fmt"
 	"slices"
 	"time"
@@ -11,6 +12,9 @@ import (
 	"github.com/verderer/verderer/center/detect"
 	"github.com/verderer/verderer/center/resolve"
 )
+
+//go:embed README.md
+var readme string
 
 // Definition of the detection.
 var Definition = detect.Definition{
@@ -38,6 +42,7 @@ var Definition = detect.Definition{
 	},
 	Legitimate: "A directory synchronisation server (Entra Connect with password hashes, a migration tool), or a domain controller not yet known as one.",
 	KeyMeans:   "source address, or the account where only an event tells of it",
+	README:     readme,
 	Key:        key,
 	New:        func(detect.Tuning) detect.Detector { return &detector{} },
 	Summary:    summary,

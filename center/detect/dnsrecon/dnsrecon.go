@@ -3,6 +3,7 @@
 package dnsrecon
 
 import (
+	_ "embed"
 	"fmt"
 	"slices"
 	"time"
@@ -12,6 +13,9 @@ import (
 	"github.com/verderer/verderer/center/resolve"
 	"github.com/verderer/verderer/names"
 )
+
+//go:embed README.md
+var readme string
 
 // Definition of the detection.
 var Definition = detect.Definition{
@@ -47,6 +51,7 @@ var Definition = detect.Definition{
 		{Name: "window", Unit: "seconds", High: 600, Medium: 600, Low: 600, Min: 60, Max: 86_400,
 			Why: "tools ask as fast as they can"},
 	},
+	README:  readme,
 	Key:     key,
 	New:     newDetector,
 	Summary: summary,

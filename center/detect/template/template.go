@@ -3,6 +3,7 @@
 package template
 
 import (
+	_ "embed"
 	"fmt"
 	"time"
 
@@ -10,6 +11,9 @@ import (
 	"github.com/verderer/verderer/center/detect"
 	"github.com/verderer/verderer/center/resolve"
 )
+
+//go:embed README.md
+var readme string
 
 // Definition of the detection.
 var Definition = detect.Definition{
@@ -32,6 +36,7 @@ var Definition = detect.Definition{
 		{Name: "window", Unit: "seconds", High: 3600, Medium: 3600, Low: 3600, Min: 60, Max: 86_400,
 			Why: "an application in use binds for several people within an hour"},
 	},
+	README:  readme,
 	Key:     key,
 	New:     func(t detect.Tuning) detect.Detector { return &detector{tuning: t} },
 	Summary: summary,
