@@ -81,6 +81,7 @@ type Journal struct {
 	bytes  uint64
 	grown  chan struct{} // closed when last, first or srv changes, and made anew
 	closed bool
+	full   bool // MaxBytes is reached: until something is forgotten, or fits
 	stats  Stats
 }
 
@@ -309,8 +310,8 @@ func (j *Journal) Append(ctx context.Context, items ...Item) (uint64, error) {
 	last := j.Last()
 	err = e.publish(b, last)
 	if err != nil && isLogFull(err) {
-		j.count(func(s *Stats) { s.Full++ })
-		return 0, fullError(fmt.Sprintf("the log is full: it may hold %s", size(j.cfg.MaxBytes)))
+		j.count(func(s *Stats) { s.Full++; j.full = true })
+		return 0, j.logFull()
 	}
 	if err != nil {
 		if err = j.settle(b, last, err); err != nil {
@@ -320,7 +321,7 @@ func (j *Journal) Append(ctx context.Context, items ...Item) (uint64, error) {
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.last = last + 1
+	j.last, j.full = last+1, false
 	j.ingest = max(j.ingest, entry.Ingest)
 	j.bytes += uint64(len(b))
 	j.stats.Entries++
@@ -491,4 +492,24 @@ func (j *Journal) Close() error {
 		e.stop()
 	}
 	return nil
+}
+
+// Room tells whether an Append would find room now; nil: it would.
+func (j *Journal) Room() error {
+	j.append.Lock()
+	defer j.append.Unlock()
+	if _, err := j.running(); err != nil {
+		return err
+	}
+	j.mu.Lock()
+	full := j.full
+	j.mu.Unlock()
+	if full {
+		return j.logFull()
+	}
+	return j.room(0)
+}
+
+func (j *Journal) logFull() error {
+	return fullError(fmt.Sprintf("the log is full: it may hold %s", size(j.cfg.MaxBytes)))
 }

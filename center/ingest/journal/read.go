@@ -83,7 +83,7 @@ func (j *Journal) Forget(before uint64) error {
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.first, j.bytes = info.State.FirstSeq, info.State.Bytes
+	j.first, j.bytes, j.full = info.State.FirstSeq, info.State.Bytes, false
 	j.changed()
 	return nil
 }
