@@ -1,6 +1,7 @@
 package api
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -37,6 +38,37 @@ func (p *Problem) ContentType(string) string { return "application/problem+json"
 // refuse makes a problem that a handler returns.
 func refuse(status int, code, format string, args ...any) *Problem {
 	return &Problem{Title: http.StatusText(status), Status: status, Code: code, Detail: fmt.Sprintf(format, args...)}
+}
+
+// answer refuses before huma asks a handler.
+func answer(ctx huma.Context, p *Problem) {
+	ctx.SetHeader("Content-Type", p.ContentType(""))
+	if after := p.retryAfter(); after != "" {
+		ctx.SetHeader("Retry-After", after)
+	}
+	ctx.SetStatus(p.Status)
+	_ = json.NewEncoder(ctx.BodyWriter()).Encode(p) // a client that is gone
+}
+
+// writeProblem refuses outside of huma.
+func writeProblem(w http.ResponseWriter, p *Problem) {
+	w.Header().Set("Content-Type", p.ContentType(""))
+	if after := p.retryAfter(); after != "" {
+		w.Header().Set("Retry-After", after)
+	}
+	w.WriteHeader(p.Status)
+	_ = json.NewEncoder(w).Encode(p)
+}
+
+// retryAfter is how many seconds a client should wait, "" when waiting does not help.
+func (p *Problem) retryAfter() string {
+	switch p.Status {
+	case http.StatusTooManyRequests:
+		return "60"
+	case http.StatusServiceUnavailable:
+		return "10"
+	}
+	return ""
 }
 
 var (

@@ -132,6 +132,9 @@ func at[I, O any](do func(*Server, context.Context, *I) (*O, error)) func(*Serve
 				}
 				p = errInternal
 			}
+			if after := p.retryAfter(); after != "" {
+				return nil, huma.ErrorWithHeaders(p, http.Header{"Retry-After": {after}})
+			}
 			return nil, p
 		})
 	}
@@ -139,13 +142,14 @@ func at[I, O any](do func(*Server, context.Context, *I) (*O, error)) func(*Serve
 
 // events declares the stream of live updates.
 func events(s *Server, api huma.API, op huma.Operation) {
+	op.Middlewares = huma.Middlewares{s.join}
 	sse.Register(api, op, map[string]any{
 		"alert":     AlertEvent{},
 		"sensor":    SensorEvent{},
 		"health":    HealthEvent{},
 		"checklist": ChecklistEvent{},
 		"heartbeat": HeartbeatEvent{},
-	}, func(ctx context.Context, _ *none, send sse.Sender) { s.streamEvents(ctx, send) })
+	}, func(ctx context.Context, _ *none, send sse.Sender) { s.stream(ctx, send) })
 }
 
 // register puts the table on a mux.
@@ -171,7 +175,7 @@ func (s *Server) register(mux humago.Mux) huma.API {
 		DefaultFormat: "application/json",
 	}
 	api := humago.New(mux, config)
-	api.UseMiddleware(s.authorize)
+	api.UseMiddleware(s.measure, s.authorize)
 	for _, r := range routes() {
 		op := huma.Operation{
 			OperationID:     r.ID,
