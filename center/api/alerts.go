@@ -12,7 +12,6 @@ import (
 	"github.com/verderer/verderer/center/alert"
 	"github.com/verderer/verderer/center/detect"
 	"github.com/verderer/verderer/center/ingest"
-	"github.com/verderer/verderer/center/ingest/journal"
 	"github.com/verderer/verderer/center/store"
 )
 
@@ -100,7 +99,7 @@ func (s *Server) getAlert(ctx context.Context, in *withID) (*body[AlertDetail], 
 	}
 	d.History = append(d.History, HistoryEntry{Time: r.Raised, Do: "raised"})
 	for _, a := range acts {
-		d.History = append(d.History, HistoryEntry{Time: a.Time, Do: string(a.Do), By: a.By, Comment: a.Comment})
+		d.History = append(d.History, HistoryEntry{Time: a.Time, Do: a.Do, By: a.By, Comment: a.Comment})
 	}
 	return &body[AlertDetail]{d}, nil
 }
@@ -163,8 +162,6 @@ func (s *Server) act(ctx context.Context, do ingest.ActionKind, in *withComment)
 	defer cancel()
 	err = s.cfg.Act(wait, ingest.Act{Alert: in.ID, Do: do, By: callerOf(ctx).name(), Comment: comment})
 	switch {
-	case errors.Is(err, journal.ErrFull):
-		return nil, refuse(http.StatusServiceUnavailable, "cannot-store", "The center cannot store this: see Health.")
 	case err != nil && wait.Err() != nil && ctx.Err() == nil:
 		return nil, refuse(http.StatusServiceUnavailable, "not-applied-yet", "The center is behind. Look at the alert again in a minute: what you did may be stored already.")
 	case err != nil:

@@ -76,6 +76,7 @@ var (
 	errForbidden   = refuse(http.StatusForbidden, "forbidden", "Your role does not allow this.")
 	errInternal    = refuse(http.StatusInternalServerError, "internal", "Something went wrong in the center. Its log says what.")
 	errTooMany     = refuse(http.StatusTooManyRequests, "too-many", "Too many attempts. Wait a minute and try again.")
+	errFull        = refuse(http.StatusServiceUnavailable, "cannot-store", "The center cannot store anything now: see Health.")
 	errBusy        = refuse(http.StatusTooManyRequests, "busy", "Too many logins at once. Try again in some seconds.")
 )
 

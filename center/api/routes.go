@@ -11,6 +11,9 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 	"github.com/danielgtaylor/huma/v2/sse"
+
+	"github.com/verderer/verderer/center/ingest/journal"
+	"github.com/verderer/verderer/center/store"
 )
 
 // Access says who may call a route. A route without one is closed to all.
@@ -105,8 +108,8 @@ type (
 		Status    []string  `query:"status,explode" enum:"open,closed,suppressed" maxItems:"3" doc:"any of these; all without"`
 		Severity  []string  `query:"severity,explode" enum:"low,medium,high" maxItems:"3" doc:"any of these; all without"`
 		Detection string    `query:"detection" maxLength:"100" doc:"id of a detection"`
-		Text      string    `query:"q" maxLength:"200" doc:"somewhere in title, summary, or names and addresses of computers and accounts"`
-		From      time.Time `query:"from" doc:"alerts that end at this time or later"`
+		Text      string    `query:"q" maxLength:"200" doc:"words, each of which stands somewhere in the alert: title, summary, names, addresses"`
+		From      time.Time `query:"from" doc:"alerts that start at this time or later"`
 		To        time.Time `query:"to" doc:"alerts that start before this time"`
 		Before    string    `query:"before" maxLength:"200" doc:"cursor: next of the page before"`
 		Limit     int       `query:"limit" minimum:"1" maximum:"200" default:"50"`
@@ -126,7 +129,11 @@ func at[I, O any](do func(*Server, context.Context, *I) (*O, error)) func(*Serve
 				return out, nil
 			}
 			var p *Problem
-			if !errors.As(err, &p) {
+			switch {
+			case errors.As(err, &p):
+			case errors.Is(err, journal.ErrFull), errors.Is(err, store.ErrFull):
+				p = errFull
+			default:
 				if ctx.Err() == nil {
 					s.cfg.Log.Error("API call went wrong", "operation", op.OperationID, "error", err)
 				}

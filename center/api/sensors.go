@@ -65,7 +65,8 @@ func (s *Server) revokeSensor(ctx context.Context, in *withID) (*none, error) {
 		return nil, err
 	}
 	// The row stays: its certificate is known, and known to be worth nothing.
-	if err := s.cfg.Store.RevokeSensor(ctx, in.ID); err != nil {
+	err = s.cfg.Store.UpdateSensor(ctx, in.ID, func(v *store.Sensor) error { v.Revoked = true; return nil })
+	if err != nil {
 		return nil, err
 	}
 	s.cfg.Disconnect(in.ID)
