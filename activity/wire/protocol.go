@@ -55,15 +55,15 @@ func InboxPrefix(id string) string { return "inbox." + id }
 
 // Batch is what a sensor sends at once.
 type Batch struct {
-	Spool    uint64  // drawn at random when the spool was made: sequences of one spool are comparable
-	Sequence uint64  // 1, 2, 3 … in a spool
-	Entries  []Entry // in the order the sensor stated them
+	Spool    uint64  `pb:"1"`            // drawn at random when the spool was made: sequences of one spool are comparable
+	Sequence uint64  `pb:"2"`            // 1, 2, 3 … in a spool
+	Entries  []Entry `pb:"3,max=100000"` // in the order the sensor stated them
 }
 
 // Entry is one statement of a sensor; exactly one field is set.
 type Entry struct {
-	Activity *activity.Activity
-	Progress activity.Time // every activity up to and including this time has been stated
+	Activity *activity.Activity `pb:"1"`
+	Progress activity.Time      `pb:"2"` // every activity up to and including this time has been stated
 }
 
 // Hello introduces a sensor on a connection.
