@@ -59,7 +59,7 @@ type Sensor struct {
 }
 
 // ids are what ends up in the center's subjects: see wire.
-var ids = regexp.MustCompile(`^[a-z0-9-]{1,64}$`)
+var ids = regexp.MustCompile(`^[a-z0-9-]{1,63}$`)
 
 func (s *Sensor) check() error {
 	if !ids.MatchString(s.ID) {

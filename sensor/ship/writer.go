@@ -37,7 +37,7 @@ type Writer struct {
 	ctx   context.Context
 
 	entries atomic.Int64 // entries that were dropped because the disk was too slow or refused them
-	large   atomic.Int64 // activities that are too large to be sent
+	unfit   atomic.Int64 // activities that make no batch, mostly for their size
 
 	mu      sync.Mutex
 	skip    uint64
@@ -135,8 +135,8 @@ func (w *Writer) Close() error {
 }
 
 // Dropped is how many statements were dropped because they came faster than
-// the disk took them, and how many activities are too large for any batch.
-func (w *Writer) Dropped() (entries, large int64) { return w.entries.Load(), w.large.Load() }
+// the disk took them, and how many activities make no batch, mostly for their size.
+func (w *Writer) Dropped() (entries, unfit int64) { return w.entries.Load(), w.unfit.Load() }
 
 func signal(c chan struct{}) {
 	select {
@@ -210,8 +210,8 @@ func (w *Writer) append(list []wire.Entry) error {
 			}
 			return w.append(list[half:])
 		case errors.As(err, &encoding):
-			w.large.Add(1)
-			w.log.Error("An activity is too large to be sent and dropped.", "error", err)
+			w.unfit.Add(1)
+			w.log.Error("An activity cannot be sent and is dropped.", "error", err)
 			// A statement that says nothing takes its place, so that the spool goes
 			// on counting.
 			list = []wire.Entry{{Progress: 1}}
