@@ -45,6 +45,7 @@ var law = []folder{
 	{at: "activity", only: true, why: "it is the contract between sensor and center, and a contract knows neither side"},
 	{at: "activity/wire", may: base(),
 		why: "it is how activities travel between the halves, so it knows neither"},
+	{at: "version", why: "it says what was built, and knows nothing of what it is built of"},
 	{at: "counter", why: "every stage counts, so counting can know no stage"},
 
 	{at: "sensor/capture", may: base(),
@@ -113,7 +114,7 @@ var law = []folder{
 
 	{at: "analyze", may: base("activity/wire", "sensor/...", "center/..."),
 		why: "files in, alerts out: the one library package that may see both halves"},
-	{at: "cmd/*", may: base("activity/wire", "sensor/...", "center/...", "analyze"),
+	{at: "cmd/*", may: base("version", "activity/wire", "sensor/...", "center/...", "analyze"),
 		why: "flags and wiring only: a program that another package imports has grown a library"},
 	{at: "e2e", testOnly: true, may: base("activity/wire", "sensor/...", "center/...", "analyze"),
 		why: "it tests the built programs from outside"},
