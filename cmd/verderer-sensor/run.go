@@ -8,13 +8,13 @@ import (
 	"log/slog"
 	"net/netip"
 	"os"
-	"sync"
 	"time"
 
 	"github.com/verderer/verderer/activity"
 	"github.com/verderer/verderer/activity/wire"
 	"github.com/verderer/verderer/counter"
 	"github.com/verderer/verderer/sensor"
+	"github.com/verderer/verderer/sensor/capture"
 	"github.com/verderer/verderer/sensor/capture/live"
 	decoders "github.com/verderer/verderer/sensor/decode/all"
 	"github.com/verderer/verderer/sensor/ship"
@@ -29,7 +29,7 @@ type runCommand struct {
 	Interface []string `env:"VERDERER_SENSOR_INTERFACE" placeholder:"NAME" help:"Network interface to capture on, as in eth0. Repeatable."`
 	DC        []string `name:"dc" env:"VERDERER_SENSOR_DC" placeholder:"ADDRESS" help:"Address of a domain controller beyond a mirror port. Repeatable; without it this computer is the domain controller."`
 
-	Read       []string `placeholder:"PATH" help:"Send what captures and event logs hold, and folders of them, instead of capturing. Repeatable; - is standard input."`
+	Read       []string `sep:"none" placeholder:"PATH" help:"Send what captures and event logs hold, and folders of them, instead of capturing. Repeatable; - is standard input."`
 	ShiftToNow bool     `help:"With --read: one file after another as they are listed, shifted in time so that the last packet is at the start of this run."`
 	Speed      float64  `placeholder:"N" help:"With --read: seconds of packet time a second (default: as fast as possible)."`
 	Again      bool     `help:"With --read: send files again that were sent before."`
@@ -91,25 +91,25 @@ func (r *runCommand) Run(ctx context.Context, c *commands) (err error) {
 
 	// The sender goes on while the rest is told to stop, and ends last. Its
 	// trouble with the spool's file ends the rest.
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	sending, stopSending := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopSending()
-	var side sync.WaitGroup
-	side.Go(func() {
-		if err := sender.Run(sending); err != nil {
-			stop(err)
+	broken := make(chan error, 1)
+	go func() {
+		err := sender.Run(sending)
+		broken <- err
+		if err != nil {
+			stop()
 		}
-	})
+	}()
 	s.log.Info("The sensor runs.", "version", version.String(), "sensor", s.id.ID, "name", s.id.Name, "sources", s.now.status.Sources, "unsent", s.spool.Status().Batches)
 	if len(r.Read) > 0 {
 		err = s.replay(ctx)
 	} else {
 		err = s.capture(ctx, servers)
 	}
-	if broken := context.Cause(ctx); broken != nil && !errors.Is(broken, context.Canceled) {
-		err = broken
-	} else if ctx.Err() != nil || err != nil {
+	if ctx.Err() != nil && len(broken) == 0 {
 		rest, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastSend)
 		if s.spool.Drained(rest) != nil {
 			s.log.Info("Stopped before everything was sent. It stays in the spool.", "unsent", s.spool.Status().Batches)
@@ -117,7 +117,9 @@ func (r *runCommand) Run(ctx context.Context, c *commands) (err error) {
 		cancel()
 	}
 	stopSending()
-	side.Wait()
+	if failed := <-broken; failed != nil {
+		return failed
+	}
 	return err
 }
 
@@ -141,6 +143,14 @@ func (s *sensing) capture(ctx context.Context, servers []netip.Addr) error {
 			s.now.set(func(st *wire.Status) {
 				st.Clock, st.Packets, st.Dropped, st.Activities = r.Clock, r.Packets, r.Dropped, r.Activities
 				st.Counters = append(r.Counters, shipped(w, s.spool)...)
+				st.Sources = st.Sources[:0:0]
+				for _, i := range r.Interfaces {
+					text := "interface " + i.Interface
+					if i.Problem != "" {
+						text += ": " + i.Problem
+					}
+					st.Sources = append(st.Sources, text)
+				}
 			})
 		},
 	}, w.Emit)
@@ -171,10 +181,11 @@ func (r *runCommand) sources() (list []string) {
 	for _, name := range r.Interface {
 		list = append(list, "interface "+name)
 	}
-	if len(r.Read) == 1 {
-		list = append(list, "1 path of files")
-	} else if n := len(r.Read); n > 1 {
-		list = append(list, fmt.Sprintf("%d paths of files", n))
+	switch n := len(capture.Walk(r.Read)); {
+	case n == 1:
+		list = append(list, "1 file")
+	case n > 1:
+		list = append(list, fmt.Sprintf("%d files", n))
 	}
 	return list
 }

@@ -62,4 +62,3 @@ func CheckCenter(ctx context.Context, id *Identity, h wire.Hello, tell func(stri
 	}
 	return nil
 }
-
