@@ -45,6 +45,7 @@ var law = []folder{
 	{at: "activity", only: true, why: "it is the contract between sensor and center, and a contract knows neither side"},
 	{at: "activity/wire", may: base(),
 		why: "it is how activities travel between the halves, so it knows neither"},
+	{at: "version", why: "it says what was built, and knows nothing of what it is built of"},
 	{at: "counter", why: "every stage counts, so counting can know no stage"},
 
 	{at: "sensor/capture", may: base(),
@@ -53,8 +54,10 @@ var law = []folder{
 		why: "it is a source of packets like a file, with a driver's library that offline readers do without"},
 	{at: "sensor/capture/live/livetest", testOnly: true,
 		why: "it makes network interfaces for tests, whatever is captured there"},
-	{at: "sensor/ship", may: base("activity/wire"),
+	{at: "sensor/ship", may: base("activity/wire", "sensor/ship/shiptest"),
 		why: "it sends what the sensor states, wherever that was read"},
+	{at: "sensor/ship/shiptest", testOnly: true, may: base("activity/wire"),
+		why: "it plays the center for tests of the sensor, knowing of it what the wire says"},
 	{at: "sensor/flow", may: base("sensor/capture"),
 		why: "it takes capture's chunks and must work for any decoder, so it knows none"},
 	{at: "sensor/decode", may: base("sensor/capture", "sensor/flow"),
@@ -116,7 +119,7 @@ var law = []folder{
 
 	{at: "analyze", may: base("activity/wire", "sensor/...", "center/..."),
 		why: "files in, alerts out: the one library package that may see both halves"},
-	{at: "cmd/*", may: base("activity/wire", "sensor/...", "center/...", "analyze"),
+	{at: "cmd/*", may: base("version", "activity/wire", "sensor/...", "center/...", "analyze"),
 		why: "flags and wiring only: a program that another package imports has grown a library"},
 	{at: "e2e", testOnly: true, may: base("activity/wire", "sensor/...", "center/...", "analyze"),
 		why: "it tests the built programs from outside"},

@@ -7,12 +7,12 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 
 	"github.com/alecthomas/kong"
 
 	"github.com/verderer/verderer/analyze"
+	"github.com/verderer/verderer/version"
 )
 
 // Exit codes that scripts rely on.
@@ -22,9 +22,6 @@ const (
 	exitUsage   = 2
 	exitDamaged = 3 // something could not be read; the rest was analyzed
 )
-
-// version is set at release with -ldflags; otherwise it is the commit built.
-var version string
 
 type commands struct {
 	Analyze analyzeCommand `cmd:"" help:"Read captures and event logs, and print alerts of identity attacks."`
@@ -62,20 +59,6 @@ func main() {
 type versionCommand struct{}
 
 func (versionCommand) Run() error {
-	fmt.Println("verderer", buildVersion())
+	fmt.Println("verderer", version.String())
 	return nil
-}
-
-func buildVersion() string {
-	if version != "" {
-		return version
-	}
-	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, s := range info.Settings {
-			if s.Key == "vcs.revision" && len(s.Value) >= 12 {
-				return "devel-" + s.Value[:12]
-			}
-		}
-	}
-	return "devel"
 }

@@ -143,9 +143,7 @@ func (s *Sender) session(ctx context.Context, p pair) error {
 	if err := s.Spool.Resume(w.Sequence); err != nil {
 		return spoolError(err)
 	}
-	if s.attempt > 0 {
-		s.Log.Info("Connected to the center.", "address", s.Identity.Address, "stored", w.Sequence, "unsent", s.Spool.Status().Batches)
-	}
+	s.Log.Info("Connected to the center.", "address", s.Identity.Address, "stored", w.Sequence, "unsent", s.Spool.Status().Batches)
 	s.attempt, s.trouble = 0, ""
 	var side sync.WaitGroup
 	defer side.Wait()

@@ -494,11 +494,12 @@ func (s *Spool) renumber() error {
 
 // BeginReplay tells what is about to be read. When that is what was read before,
 // the earlier replay goes on: it is returned, and Stated says how many entries
-// of it are in the spool already. Otherwise r is a new one, and Stated is 0.
-func (s *Spool) BeginReplay(r Replay) (Replay, error) {
+// of it are in the spool already. Otherwise, and always with again, r is a new
+// one, and Stated is 0.
+func (s *Spool) BeginReplay(r Replay, again bool) (Replay, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if old := s.state.Replay; old != nil && old.Inputs == r.Inputs && (old.Done || old.Version == r.Version) {
+	if old := s.state.Replay; !again && old != nil && old.Inputs == r.Inputs && (old.Done || old.Version == r.Version) {
 		return *old, nil
 	}
 	next := s.state
