@@ -57,10 +57,11 @@ func (s *Store) Alerts(ctx context.Context, f AlertFilter) (list []Alert, next s
 	fail := func(err error) ([]Alert, string, int, error) {
 		return nil, "", 0, s.explain("listing alerts", err)
 	}
-	if total, err = f.where(s.read.NewSelect().Table("alert")).Count(ctx); err != nil {
+	n, err := f.where(s.read.NewSelect().Table("alert")).Count(ctx)
+	if err != nil {
 		return fail(err)
 	}
-	page := f.where(s.read.NewSelect().Table("alert")).Column("id").OrderExpr("start_at DESC, id DESC").Limit(limit + 1)
+	page := f.where(s.read.NewSelect().Table("alert")).Column("id").OrderExpr("start_at DESC, id DESC").Limit(int64(limit) + 1)
 	if f.Before != "" {
 		page.Where("(start_at, id) < (?, ?)", start, id)
 	}
@@ -90,7 +91,7 @@ func (s *Store) Alerts(ctx context.Context, f AlertFilter) (list []Alert, next s
 		}
 		list = append(list, *a)
 	}
-	return list, next, total, nil
+	return list, next, int(n), nil
 }
 
 func (f *AlertFilter) where(q *bun.SelectQuery) *bun.SelectQuery {

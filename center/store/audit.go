@@ -103,7 +103,7 @@ func number(h hash.Hash, n int64) {
 // AuditLog lists the newest limit entries, newest first.
 func (s *Store) AuditLog(ctx context.Context, limit int) ([]AuditEntry, error) {
 	var rows []auditRow
-	if err := s.read.NewSelect().Model(&rows).OrderExpr("seq DESC").Limit(max(limit, 1)).Scan(ctx); err != nil {
+	if err := s.read.NewSelect().Model(&rows).OrderExpr("seq DESC").Limit(int64(max(limit, 1))).Scan(ctx); err != nil {
 		return nil, s.explain("reading the audit log", err)
 	}
 	list := make([]AuditEntry, 0, len(rows))

@@ -122,7 +122,7 @@ func (s *Store) UserByName(ctx context.Context, name string) (*User, error) {
 // CountUsers counts the accounts.
 func (s *Store) CountUsers(ctx context.Context) (int, error) {
 	n, err := s.read.NewSelect().Table("person").Count(ctx)
-	return n, s.explain("counting accounts", err)
+	return int(n), s.explain("counting accounts", err)
 }
 
 // Users lists the accounts by name.

@@ -126,7 +126,7 @@ func writeAlert(ctx context.Context, tx bun.Tx, r *worker.Result, a *alert.Alert
 	row := alertRow{
 		ID: text(a.ID), Detection: text(a.Detection), Severity: string(a.Severity), Status: string(a.Status),
 		StartAt: micros(a.Start), EndAt: micros(a.End), Raised: micros(r.Ingest), Updated: micros(r.Ingest),
-		Position: int64(r.Position), Words: words(a),
+		Previous: text(a.Previous), Position: int64(r.Position), Words: words(a),
 	}
 	changed, err := tx.NewInsert().Model(&row).
 		On("CONFLICT (id) DO UPDATE").
