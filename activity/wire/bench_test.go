@@ -60,7 +60,7 @@ func BenchmarkAppend(b *testing.B) {
 	n := len(batch.Entries)
 	var buf []byte
 	b.ReportAllocs()
-	for i := 0; b.Loop(); i += n {
+	for b.Loop() {
 		var err error
 		if buf, err = batch.Append(buf[:0]); err != nil {
 			b.Fatal(err)

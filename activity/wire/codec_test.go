@@ -102,7 +102,7 @@ func randomValue(r *rand.Rand, f *Field, v reflect.Value) {
 		v.SetString(someTexts[r.IntN(len(someTexts))])
 	case reflect.Slice:
 		n := r.IntN(20)
-		if f.Max > 0 && r.IntN(8) == 0 {
+		if f.Max > 0 && (n > f.Max || r.IntN(8) == 0) {
 			n = f.Max
 		}
 		if n > 0 {

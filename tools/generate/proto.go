@@ -17,10 +17,10 @@ import (
 // them by. The numbers are in the structs' tags; see wire.Field.
 func (s *source) proto() ([]byte, error) {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "// Written by `make generate` from the pb tags and comments of activity/*.go. Do not edit.\n" +
-		"//\n// A batch that a sensor sends is a Batch compressed with zstd. Which values the\n" +
-		"// texts have that are not free, such as Activity.kind, docs/activities.md says.\n" +
-		"// No text has more than %d bytes. Fields that a later release adds are to be\n// skipped; numbers do not change.\n" +
+	fmt.Fprintf(&b, "// Written by `make generate` from the pb tags and comments of activity/*.go. Do not edit.\n"+
+		"//\n// A batch that a sensor sends is a Batch compressed with zstd. Which values the\n"+
+		"// texts have that are not free, such as Activity.kind, docs/activities.md says.\n"+
+		"// No text has more than %d bytes. Fields that a later release adds are to be\n// skipped; numbers do not change.\n"+
 		"\nsyntax = \"proto3\";\n\npackage verderer.activity.v1;\n", activity.MaxText)
 	list := []reflect.Type{reflect.TypeFor[wire.Batch]()}
 	for i := 0; i < len(list); i++ {
