@@ -59,9 +59,9 @@ type Route struct {
 	register func(*Server, huma.API, huma.Operation)
 }
 
-// routes is the table of everything below /api/v1: what there is, and who may
+// Routes is the table of everything below /api/v1: what there is, and who may
 // call it. Nothing else is answered there.
-func routes() []Route {
+func Routes() []Route {
 	return []Route{
 		{"GET", "/session", "getSession", Public, "Who is logged in", 0, at((*Server).getSession)},
 		{"POST", "/setup", "setup", Public, "Make the first account with the one-time token, and log in", 0, at((*Server).setup)},
@@ -178,12 +178,15 @@ func (s *Server) register(mux humago.Mux) huma.API {
 				},
 			},
 		},
-		Formats:       map[string]huma.Format{"application/json": huma.DefaultJSONFormat},
+		// "json" is whatever ends in +json: a Problem.
+		Formats:       map[string]huma.Format{"application/json": huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat},
 		DefaultFormat: "application/json",
+		// A filter with a typing mistake in its name must not let everything through.
+		RejectUnknownQueryParameters: true,
 	}
 	api := humago.New(mux, config)
 	api.UseMiddleware(s.measure, s.authorize)
-	for _, r := range routes() {
+	for _, r := range Routes() {
 		op := huma.Operation{
 			OperationID:     r.ID,
 			Method:          r.Method,
