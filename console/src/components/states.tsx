@@ -1,14 +1,16 @@
 import { Button, Skeleton } from '@mantine/core'
-import { IconAlertTriangle, IconMoodEmpty } from '@tabler/icons-react'
+import { IconAlertTriangle, IconZoomQuestion } from '@tabler/icons-react'
 import { Link } from '@tanstack/react-router'
 import type { ReactNode } from 'react'
 
+type EmptyProps = { icon?: ReactNode; title: string; children?: ReactNode; action?: ReactNode; heading?: 'h1' | 'h2' }
+
 /** Empty says what is not there, and what to do about it. */
-export function Empty({ icon, title, children, action }: { icon?: ReactNode; title: string; children?: ReactNode; action?: ReactNode }) {
+export function Empty({ icon, title, children, action, heading: Heading = 'h2' }: EmptyProps) {
   return (
     <div className="empty">
       {icon}
-      <h2>{title}</h2>
+      <Heading>{title}</Heading>
       {children && <p className="small">{children}</p>}
       {action && <div className="do">{action}</div>}
     </div>
@@ -37,8 +39,8 @@ export function Failed({ error, retry }: { error: Error; retry: () => void }) {
 export function NotFound({ what, children }: { what: string; children?: ReactNode }) {
   return (
     <Empty
-      icon={<IconMoodEmpty size={28} stroke={1.5} aria-hidden />}
-      title={`There is no such ${what}`}
+      icon={<IconZoomQuestion size={28} stroke={1.5} aria-hidden />}
+      heading="h1" title={`There is no such ${what}`}
       action={
         <Button variant="default" renderRoot={(props) => <Link to="/alerts" {...props} />}>
           To the alerts

@@ -1,5 +1,5 @@
 import { Button, SegmentedControl, Select, TextInput, UnstyledButton } from '@mantine/core'
-import { useDebouncedCallback, useHotkeys } from '@mantine/hooks'
+import { useDebouncedCallback } from '@mantine/hooks'
 import { IconArrowNarrowRight, IconBellOff, IconFilterOff, IconSearch, IconUser } from '@tabler/icons-react'
 import { keepPreviousData, useInfiniteQuery, useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useSearch } from '@tanstack/react-router'
@@ -8,6 +8,7 @@ import { queries, type AlertSummary, type Computer, type Filter, type Severity }
 import { Checklist } from '../components/checklist'
 import { accountName, Bars, nameOf, SeverityMark, StatusTag } from '../components/marks'
 import { Empty, Failed, Rows } from '../components/states'
+import { useKeys } from '../keys'
 import { useRaised } from '../live'
 import type { AlertSearch } from '../router'
 import { dayKey, dayName, number, plural, Span, Time } from '../time'
@@ -128,7 +129,7 @@ function Search({ value, onChange }: { value: string; onChange: (q: string) => v
   const input = useRef<HTMLInputElement>(null)
   const later = useDebouncedCallback(onChange, typing)
   useEffect(() => setText(value), [value])
-  useHotkeys([['/', () => input.current?.focus()]])
+  useKeys({ '/': () => input.current?.focus() })
   return (
     <TextInput
       ref={input} size="xs" className={styles.search} type="search" aria-label="Search in alerts" placeholder="Computer, account, address, text" maxLength={200}
@@ -305,8 +306,5 @@ function useArrows() {
     const at = all.indexOf(document.activeElement as HTMLAnchorElement)
     all[Math.min(Math.max(at + by, 0), all.length - 1)]?.focus()
   }
-  useHotkeys([
-    ['j', () => move(1)],
-    ['k', () => move(-1)],
-  ])
+  useKeys({ j: () => move(1), k: () => move(-1) })
 }
