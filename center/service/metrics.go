@@ -69,8 +69,9 @@ func (f figures) Collect(ch chan<- prometheus.Metric) {
 	j := f.s.journal.Stats()
 	total(journalEntries, float64(j.Entries))
 	gauge(journalBytes, float64(j.Stored))
-	gauge(journalBehind, float64(j.Last-min(j.Last, f.s.worker.Position())))
-	gauge(workerLag, f.s.worker.Lag().Seconds())
+	w := f.s.worker.Stats()
+	gauge(journalBehind, float64(j.Last-min(j.Last, w.Position)))
+	gauge(workerLag, time.Duration(f.s.lag.Load()).Seconds())
 	now := f.s.journal.Now()
 	for id, st := range f.s.sensors() {
 		gauge(sensorUp, truth(st.Connected), id)

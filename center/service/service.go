@@ -17,6 +17,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/verderer/verderer/center"
 	"github.com/verderer/verderer/center/api"
 	"github.com/verderer/verderer/center/config"
 	"github.com/verderer/verderer/center/detect"
@@ -28,6 +29,7 @@ import (
 	"github.com/verderer/verderer/center/store"
 	"github.com/verderer/verderer/center/worker"
 	"github.com/verderer/verderer/console"
+	"github.com/verderer/verderer/counter"
 )
 
 // Options of Run.
@@ -67,6 +69,7 @@ type service struct {
 	api       *api.Server
 	tagRoot   []byte
 	ready     atomic.Bool
+	lag       atomic.Int64 // from storing the last entry to its Result, in ns
 }
 
 // Run runs a center until ctx ends, or a part of it fails for good.
@@ -172,8 +175,9 @@ func (s *service) startWorker(ctx context.Context) (err error) {
 		shards = runtime.GOMAXPROCS(0)
 	}
 	s.worker, err = worker.New(worker.Config{
-		Journal: s.journal, Dir: filepath.Join(s.Config.Data, "snapshots"), KeepFor: s.Config.Journal.Keep,
-		Definitions: s.Definitions, Shards: shards, Health: s.health, Emit: s.emit, Log: s.Log.With("part", "worker"),
+		Journal: s.journal, Dir: filepath.Join(s.Config.Data, "snapshots"), KeepFor: s.Config.Journal.Keep, KeepBytes: int64(s.Config.Journal.MaxSize) / 2,
+		Definitions: s.Definitions, Shards: shards, Health: s.health, Emit: s.emit,
+		OnLag: func(d time.Duration) { s.lag.Store(int64(d)) }, Log: s.Log.With("part", "worker"),
 	})
 	if err != nil {
 		return err
@@ -239,7 +243,17 @@ func (s *service) startAPI() (err error) {
 
 func (s *service) evaluations() map[string]api.Evaluation {
 	m := make(map[string]api.Evaluation)
-	for _, e := range s.worker.Evaluations() {
+	var unread counter.Set
+	for _, st := range s.sensors() {
+		for _, r := range st.Status.Counters {
+			for _, h := range center.Hidden { // names are never taken from what a sensor says
+				if r.Stage == h.Stage && r.Name == h.Name {
+					unread.Of(h.Stage, h.Name).Add(int(r.Count))
+				}
+			}
+		}
+	}
+	for _, e := range s.worker.Evaluations(unread.Rows()) {
 		m[e.ID] = api.Evaluation{Working: e.Working, Text: e.Why}
 	}
 	return m

@@ -19,6 +19,7 @@ import (
 	"github.com/verderer/verderer/center/pki"
 	"github.com/verderer/verderer/center/service"
 	"github.com/verderer/verderer/center/store"
+	"github.com/verderer/verderer/version"
 )
 
 // configured reads the configuration that --config names.
@@ -76,7 +77,7 @@ func (c *serveCommand) Run(ctx context.Context) error {
 		return &analyze.UsageError{Err: err}
 	}
 	return service.Run(ctx, service.Options{
-		Config: cfg, Definitions: all.Definitions, Version: buildVersion(), Log: logger(cfg, os.Stderr),
+		Config: cfg, Definitions: all.Definitions, Version: version.String(), Log: logger(cfg, os.Stderr),
 		Ready: func(r service.Ready) {
 			fmt.Printf("Console: %s\n", r.Console)
 			if r.Setup != "" {
@@ -146,18 +147,17 @@ func (c *accessKeyNewCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := st.Audit(ctx, store.AuditEntry{User: "command line", Action: "access-key.create", Object: k.ID, Detail: c.Note, OK: true}); err != nil {
+	if err := st.Audit(ctx, store.AuditEntry{User: "command line", Action: "createAccessKey", Object: k.ID, Detail: c.Note, OK: true}); err != nil {
 		return err
 	}
-	key := api.ShowAccessKey(k.ID, secret, authority.Fingerprint())
+	shown := api.Show(k, secret, authority.Fingerprint(), cfg.ConsoleURL())
 	fmt.Printf("Access key, shown only now, good until %s for %d:\n%s\n\nOn the domain controller:\n%s\n",
-		k.Expires.Go().Format("2006-01-02 15:04 MST"), c.Uses, key, api.EnrollCommand(cfg.ConsoleURL(), key))
+		k.Expires.Go().Format("2006-01-02 15:04 MST"), c.Uses, shown.Key, shown.Command)
 	return nil
 }
 
 type userCommand struct {
-	List     userListCommand     `cmd:"" help:"List the accounts."`
-	Password userPasswordCommand `cmd:"" help:"Give an account a new password, read from standard input."`
+	List userListCommand `cmd:"" help:"List the accounts."`
 }
 
 type userListCommand struct{ configured }

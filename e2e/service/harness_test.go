@@ -152,7 +152,7 @@ func (c *center) http() *http.Client {
 		return c.client
 	}
 	pool := x509.NewCertPool()
-	ca, err := os.ReadFile(filepath.Join(c.dir, "data", "pki", "ca.pem"))
+	ca, err := os.ReadFile(filepath.Join(c.dir, "data", "pki", "ca.crt"))
 	if err != nil || !pool.AppendCertsFromPEM(ca) {
 		return &http.Client{Timeout: time.Second} // not there yet: it fails, and is asked again
 	}

@@ -31,7 +31,7 @@ type client struct {
 
 // connect makes a client that trusts the center's own authority alone.
 func (d *demo) connect() (*client, error) {
-	ca, err := os.ReadFile(filepath.Join(d.dir, "center", "pki", "ca.pem"))
+	ca, err := os.ReadFile(filepath.Join(d.dir, "center", "pki", "ca.crt"))
 	if err != nil {
 		return nil, err
 	}
