@@ -409,20 +409,26 @@ func TestInterfaceGoesAndComes(t *testing.T) {
 	}
 }
 
-// TestOpenSaysWhatIsMissing.
+// TestOpenSaysWhatIsMissing: errors name what to change.
 func TestOpenSaysWhatIsMissing(t *testing.T) {
 	l := livetest.New(t)
-	livetest.Run(t, "ip", "tuntap", "add", "mode", "tun", "tunnel0")
-	for _, c := range []struct {
+	type missing struct {
 		names []string
 		want  string
-	}{
+	}
+	cases := []missing{
 		{nil, "no interface named"},
 		{[]string{l.Name, l.Name}, "twice"},
 		{[]string{"eht0"}, `no interface "eht0"; there are: `},
-		{[]string{l.Name, "tunnel0"}, "tunnel0 is neither Ethernet nor loopback"},
 		{strings.Fields(strings.Repeat("x ", MaxInterfaces+1)), "at most 8"},
-	} {
+	}
+	if out, err := exec.Command("ip", "tuntap", "add", "mode", "tun", "tunnel0").CombinedOutput(); err != nil {
+		t.Logf("without a tunnel: %v: %s", err, out)
+	} else {
+		defer exec.Command("ip", "link", "del", "tunnel0").Run()
+		cases = append(cases, missing{[]string{l.Name, "tunnel0"}, "tunnel0 is neither Ethernet nor loopback"})
+	}
+	for _, c := range cases {
 		s, err := Open(Config{Interfaces: c.names, UDP: []uint16{88}})
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%v: %v, want one that says %q", c.names, err, c.want)
