@@ -159,6 +159,25 @@ func TestDisorder(t *testing.T) {
 	if s.late.Value() != 0 || s.activities != 40 {
 		t.Errorf("%d activities, %d late", s.activities, s.late.Value())
 	}
+
+	// Bursts that the Sorter cannot hold: it hands out packets early.
+	script = ticks(0, 1)
+	other := query(0, 1, false)
+	other.Data[37] = 54
+	for burst := range uint16(20) {
+		start := 1 + float64(burst)*0.05
+		for i := range 1500 {
+			other.Time = at(start + float64(i)*1e-6)
+			script = append(script, other)
+		}
+		script = append(script, query(start-0.04, burst, false), query(start-0.04, burst, true))
+	}
+	out, s = run(t, script, LiveConfig{})
+	ordered(t, out)
+	if s.late.Value() != 0 || s.activities != 20 {
+		t.Errorf("bursts: %d activities, %d late", s.activities, s.late.Value())
+	}
+
 	script = append(ticks(0, 2), query(0.5, 1, false), query(0.6, 1, true))
 	out, s = run(t, append(script, ticks(2, 4)...), LiveConfig{})
 	if s.late.Value() != 1 || s.activities != 1 {
