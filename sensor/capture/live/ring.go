@@ -12,7 +12,7 @@ import (
 var (
 	// errDown: the interface is there and down.
 	errDown = errors.New("the interface is down")
-	// errEmpty: no packet came within pollWait.
+	// errEmpty: the kernel has handed over nothing more.
 	errEmpty = errors.New("no packet")
 )
 
@@ -54,7 +54,7 @@ func (r *ring) run(k *socket) {
 	var err error = errDown
 	for {
 		if k != nil {
-			v := visit{ring: r, sock: k, before: now(), filterRead: time.Now(), opened: k.since}
+			v := visit{ring: r, sock: k, before: now(), begun: time.Now(), filterRead: time.Now(), opened: k.since}
 			err = v.read()
 			k.close()
 			if err == nil {
@@ -115,6 +115,7 @@ type visit struct {
 	sock *socket
 	b    *batch // being filled
 
+	begun      time.Time
 	before     activity.Time // the clock before the last look at the ring
 	statsRead  time.Time
 	filterRead time.Time
@@ -153,19 +154,23 @@ func (v *visit) read() error {
 			// The kernel hands over what it has within blockWait.
 			v.failed, v.draining = err, time.Now()
 		}
-		v.opened = 0
-		if len(v.b.packets) > 0 && !v.push() {
-			return nil
+		if time.Since(v.begun) > drainWait {
+			v.opened = 0
+		}
+		pause := pollWait
+		if len(v.b.packets) > 0 {
+			pause = busyWait
+			if !v.push() {
+				return nil
+			}
 		}
 		v.upTo.Store(int64(v.before) - int64(settled))
 		v.s.notify()
-		v.before = now()
 		if !v.look() {
 			return v.failed
 		}
-		if v.failed != nil {
-			time.Sleep(pollWait)
-		}
+		time.Sleep(pause)
+		v.before = now()
 	}
 }
 
@@ -200,7 +205,7 @@ func (v *visit) look() bool {
 }
 
 // drainWait is how long the end may be put off for packets that the kernel says
-// it has.
+// it has, and for how long one from before the filter may come: no timer is later.
 const drainWait = time.Second
 
 // refilter attaches the filter anew, with the addresses of now.

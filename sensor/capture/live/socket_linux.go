@@ -52,7 +52,7 @@ func openSocket(name string, f *Filter, size int, foreign bool) (*socket, error)
 		afpacket.OptTPacketVersion(afpacket.TPacketVersion3),
 		// Packets lie one after another in a block, whatever the frame size.
 		afpacket.OptFrameSize(blockSize), afpacket.OptBlockSize(blockSize), afpacket.OptNumBlocks(size/blockSize),
-		afpacket.OptBlockTimeout(blockWait), afpacket.OptPollTimeout(pollWait),
+		afpacket.OptBlockTimeout(blockWait), afpacket.OptPollTimeout(0),
 		// Tags that the kernel took off stay off: conversations are not told apart by them.
 		afpacket.OptAddVLANHeader(false))
 	if errors.Is(err, syscall.EPERM) {
@@ -131,7 +131,7 @@ func (k *socket) filter(raw []bpf.RawInstruction) error {
 }
 
 // next is the next packet; data is valid until the following call. The error is
-// errEmpty when none came within pollWait; any other one is the end of the
+// errEmpty when there is none; any other one is the end of the
 // interface, after what the kernel still hands over.
 func (k *socket) next() (data []byte, at activity.Time, wire int, err error) {
 	data, ci, err := k.ring.ZeroCopyReadPacketData()

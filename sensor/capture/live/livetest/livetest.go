@@ -69,7 +69,7 @@ type Link struct {
 	work    chan func() error
 	results chan error
 	socket  int
-	index   int
+	to      syscall.SockaddrLinklayer
 }
 
 var links atomic.Int32
@@ -114,7 +114,7 @@ func New(t testing.TB) *Link {
 		if err != nil {
 			return err
 		}
-		l.index = i.Index
+		l.to = syscall.SockaddrLinklayer{Ifindex: i.Index, Halen: 6}
 		l.socket, err = syscall.Socket(syscall.AF_PACKET, syscall.SOCK_RAW|syscall.SOCK_CLOEXEC, 0)
 		return err
 	})
@@ -162,7 +162,7 @@ func (l *Link) Dial(t testing.TB, network, address string) net.Conn {
 
 // Send sends an Ethernet frame from the far end.
 func (l *Link) Send(t testing.TB, frame []byte) {
-	if err := syscall.Sendto(l.socket, frame, 0, &syscall.SockaddrLinklayer{Ifindex: l.index, Halen: 6}); err != nil {
+	if err := syscall.Sendto(l.socket, frame, 0, &l.to); err != nil {
 		t.Fatalf("sending a frame of %d bytes: %v", len(frame), err)
 	}
 }
