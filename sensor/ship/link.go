@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"time"
@@ -39,7 +40,7 @@ type link struct {
 
 // dial connects with one pair of key and certificate. When ctx ends, so does
 // the connection.
-func dial(ctx context.Context, id *Identity, p pair) (*link, error) {
+func dial(ctx context.Context, id *Identity, p pair, log *slog.Logger) (*link, error) {
 	l := &link{id: id.ID, closed: make(chan struct{})}
 	conn, err := nats.Connect("tls://"+id.Address,
 		nats.Name(id.ID),
@@ -52,6 +53,12 @@ func dial(ctx context.Context, id *Identity, p pair) (*link, error) {
 		nats.SetCustomDialer(dialer{ctx}),
 		nats.Timeout(dialTimeout),
 		nats.PingInterval(pingEvery), nats.MaxPingsOutstanding(maxPings),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			// Others end the connection, which says so itself.
+			if errors.Is(err, nats.ErrPermissionViolation) {
+				log.Error("The center does not let this sensor do what it must.", "error", err)
+			}
+		}),
 		nats.ClosedHandler(func(*nats.Conn) { close(l.closed) }),
 	)
 	if err != nil {

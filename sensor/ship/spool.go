@@ -41,7 +41,7 @@ const (
 	maxRemoved = 1000
 	// lockWait is how long the file may be locked by another process: one that
 	// is just ending.
-	lockWait = 5 * time.Second
+	lockWait = 2 * time.Second
 )
 
 var (
@@ -87,6 +87,7 @@ type Spool struct {
 	bytes   int64 // of those
 	kept    int64 // bytes of batches up to state.Acked
 	marks   []mark
+	damaged error         // what was found wrong with the file since it was opened
 	changed chan struct{} // closed and replaced when room was made or a batch appended
 }
 
@@ -104,10 +105,8 @@ func OpenSpool(path string, limit int64, log *slog.Logger) (*Spool, error) {
 	s := &Spool{path: path, limit: max(limit, MinLimit), log: log, changed: make(chan struct{})}
 	err := s.open()
 	if errors.Is(err, errDamaged) {
-		aside := path + ".damaged"
-		log.Error("The spool is damaged. It is set aside, what it held is lost, and a new one is begun.", "error", err, "aside", aside)
-		if err := replaceFile(path, aside); err != nil {
-			return nil, fmt.Errorf("setting aside spool %s: %w", path, err)
+		if err := s.setAside(err); err != nil {
+			return nil, err
 		}
 		err = s.open()
 	}
@@ -117,14 +116,26 @@ func OpenSpool(path string, limit int64, log *slog.Logger) (*Spool, error) {
 	return s, nil
 }
 
+// setAside renames a file that is damaged.
+func (s *Spool) setAside(why error) error {
+	aside := s.path + ".damaged"
+	s.log.Error("The spool is damaged. It is set aside, what it held is lost, and a new one is begun.", "error", why, "aside", aside)
+	if err := replaceFile(s.path, aside); err != nil {
+		return fmt.Errorf("setting aside spool %s: %w", s.path, err)
+	}
+	s.damaged = nil
+	return nil
+}
+
 // guarded runs f and makes an error of what bbolt does about a damaged file:
 // it panics, or reads memory that the file does not reach.
-func guarded(f func() error) (err error) {
+func (s *Spool) guarded(f func() error) (err error) {
 	old := debug.SetPanicOnFault(true)
 	defer debug.SetPanicOnFault(old)
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("%w: %v", errDamaged, r)
+			s.damaged = err
 		}
 	}()
 	return f()
@@ -214,7 +225,7 @@ func (s *Spool) store(seq uint64, value []byte, entries int) error {
 	next.Last = seq
 	next.Stated += uint64(entries)
 	old := s.aged(time.Now())
-	err := guarded(func() error {
+	err := s.guarded(func() error {
 		return s.db.Update(func(tx *bolt.Tx) error {
 			batches := tx.Bucket(bucketBatches)
 			batches.FillPercent = 1 // sequences only grow
@@ -303,7 +314,7 @@ func (s *Spool) after(after uint64) (seq uint64, batch []byte, err error) {
 		return 0, nil, nil
 	}
 	var bad []uint64
-	err = guarded(func() error {
+	err = s.guarded(func() error {
 		return s.db.View(func(tx *bolt.Tx) error {
 			c := tx.Bucket(bucketBatches).Cursor()
 			for k, v := c.Seek(sequenceKey(after + 1)); k != nil; k, v = c.Next() {
@@ -332,7 +343,7 @@ func (s *Spool) after(after uint64) (seq uint64, batch []byte, err error) {
 // remove drops one batch that cannot be read.
 func (s *Spool) remove(seq uint64) error {
 	next, unsent, bytes, kept := s.state, s.unsent, s.bytes, s.kept
-	err := guarded(func() error {
+	err := s.guarded(func() error {
 		return s.db.Update(func(tx *bolt.Tx) error {
 			batches := tx.Bucket(bucketBatches)
 			size := charge(batches.Get(sequenceKey(seq)))
@@ -384,7 +395,7 @@ func (s *Spool) markAcked(seq uint64) error {
 
 // measure counts the batches after one sequence and up to another.
 func (s *Spool) measure(after, upTo uint64) (n, bytes int64, err error) {
-	err = guarded(func() error {
+	err = s.guarded(func() error {
 		return s.db.View(func(tx *bolt.Tx) error {
 			c := tx.Bucket(bucketBatches).Cursor()
 			for k, v := c.Seek(sequenceKey(after + 1)); k != nil && binary.BigEndian.Uint64(k) <= upTo; k, v = c.Next() {
@@ -442,7 +453,7 @@ func (s *Spool) renumber() error {
 	next := newState()
 	next.Stated, next.Lost, next.Refused, next.Replay = s.state.Stated, s.state.Lost, s.state.Refused, s.state.Replay
 	var unsent, bytes int64
-	err := guarded(func() error {
+	err := s.guarded(func() error {
 		return s.db.Update(func(tx *bolt.Tx) error {
 			old := tx.Bucket(bucketBatches)
 			var keys [][]byte
@@ -522,7 +533,7 @@ func (s *Spool) EndReplay() error {
 
 // write stores a state.
 func (s *Spool) write(next state) error {
-	if err := guarded(func() error {
+	if err := s.guarded(func() error {
 		return s.db.Update(func(tx *bolt.Tx) error { return putState(tx, next) })
 	}); err != nil {
 		return fmt.Errorf("writing spool %s: %w", s.path, err)
@@ -583,12 +594,17 @@ func (s *Spool) Drained(ctx context.Context) error {
 	}
 }
 
-// Close writes what is not on disk yet, and closes the file.
+// Close writes what is not on disk yet, and closes the file. One that turned out
+// damaged is set aside, so that the next start is not stopped by it.
 func (s *Spool) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.damaged != nil {
+		_ = s.guarded(s.db.Close) // it did all it could
+		return s.setAside(s.damaged)
+	}
 	err := s.write(s.state)
-	if closed := guarded(s.db.Close); err == nil && closed != nil {
+	if closed := s.guarded(s.db.Close); err == nil && closed != nil {
 		err = fmt.Errorf("closing spool %s: %w", s.path, closed)
 	}
 	return err

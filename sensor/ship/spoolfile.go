@@ -1,6 +1,7 @@
 package ship
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -67,11 +68,15 @@ func (s *Spool) visit(size int64) error {
 				return fmt.Errorf("%w: its state cannot be read", errDamaged)
 			}
 			var last uint64
+			seek := batches.Cursor()
 			return batches.ForEach(func(k, v []byte) error {
 				if len(k) != 8 || v == nil || binary.BigEndian.Uint64(k) <= last || binary.BigEndian.Uint64(k) > known.Last {
 					return fmt.Errorf("%w: batch after %d is out of order", errDamaged, last)
 				}
 				last = binary.BigEndian.Uint64(k)
+				if found, _ := seek.Seek(k); !bytes.Equal(found, k) {
+					return fmt.Errorf("%w: batch %d is not where it belongs", errDamaged, last)
+				}
 				if len(v) > 0 {
 					touched = v[len(v)-1]
 				}
@@ -87,7 +92,7 @@ var touched byte
 // with opens the file and runs the steps on it, until one fails.
 func (s *Spool) with(readOnly bool, steps ...func(*bolt.DB) error) error {
 	var file *os.File
-	err := guarded(func() error {
+	err := s.guarded(func() error {
 		db, err := bolt.Open(s.path, 0o600, &bolt.Options{
 			ReadOnly: readOnly,
 			Timeout:  lockWait,

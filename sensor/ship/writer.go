@@ -212,6 +212,9 @@ func (w *Writer) append(list []wire.Entry) error {
 		case errors.As(err, &encoding):
 			w.unfit.Add(1)
 			w.log.Error("An activity cannot be sent and is dropped.", "error", err)
+			if !w.wait {
+				return nil
+			}
 			// A statement that says nothing takes its place, so that the spool goes
 			// on counting.
 			list = []wire.Entry{{Progress: 1}}

@@ -46,6 +46,8 @@ type Center struct {
 	Batch func(n int, b *wire.Batch) Fate
 	// Life of the certificates that it issues; 0 is an hour.
 	Life time.Duration
+	// RenewInVain issues certificates that are not accepted afterwards.
+	RenewInVain bool
 	// Welcome changes what Hello is answered; nil: nothing.
 	Welcome func(*wire.Welcome)
 
@@ -86,7 +88,7 @@ func NewCenter(t testing.TB) *Center {
 	c := &Center{t: t, last: make(map[uint64]uint64), revoked: make(map[string]bool)}
 	c.caKey, c.ca = CA(t)
 	c.Enrol = httptest.NewUnstartedServer(http.HandlerFunc(c.enrol))
-	c.Enrol.TLS = &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{c.certificate(time.Hour)}}
+	c.Enrol.TLS = &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{c.certificate()}}
 	c.Enrol.StartTLS()
 	t.Cleanup(c.Enrol.Close)
 	c.Start()
@@ -112,13 +114,12 @@ func CA(t testing.TB) (*ecdsa.PrivateKey, *x509.Certificate) {
 	return key, sign(t, tmpl, tmpl, &key.PublicKey, key)
 }
 
-// Certificate makes the center a certificate for 127.0.0.1 that ends after some
-// time, with its CA.
-func (c *Center) certificate(life time.Duration) tls.Certificate {
+// certificate makes the center one for 127.0.0.1, with its CA.
+func (c *Center) certificate() tls.Certificate {
 	key := newKey(c.t)
-	cert := sign(c.t, &x509.Certificate{SerialNumber: serial(), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(life),
+	cert := sign(c.t, &x509.Certificate{SerialNumber: serial(), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}, c.ca, &key.PublicKey, c.caKey)
+		DNSNames: []string{"center.example"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}, c.ca, &key.PublicKey, c.caKey)
 	return tls.Certificate{Certificate: [][]byte{cert.Raw, c.ca.Raw}, PrivateKey: key}
 }
 
@@ -167,7 +168,7 @@ func (c *Center) Start() {
 	s, err := server.NewServer(&server.Options{
 		Host: "127.0.0.1", Port: port, NoLog: true, NoSigs: true, MaxPayload: 1 << 20,
 		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS13, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: pool,
-			Certificates: []tls.Certificate{c.certificate(time.Hour)}},
+			Certificates: []tls.Certificate{c.certificate()}},
 		TLSTimeout:                 5,
 		CustomClientAuthentication: (*gate)(c),
 	})
@@ -335,6 +336,11 @@ func (c *Center) renew(b []byte) any {
 	der, err := c.issue(r.CSR)
 	if err != nil {
 		return wire.Renewed{Refused: err.Error()}
+	}
+	if cert, err := x509.ParseCertificate(der); err == nil && c.RenewInVain {
+		c.mu.Lock()
+		c.revoked[cert.SerialNumber.String()] = true
+		c.mu.Unlock()
 	}
 	return wire.Renewed{Certificate: der, CA: c.ca.Raw}
 }
