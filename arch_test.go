@@ -50,9 +50,11 @@ var law = []folder{
 
 	{at: "sensor/capture", may: base(),
 		why: "the first stage knows bytes and their time, not what they mean"},
-	{at: "sensor/capture/live", may: base("sensor/capture"),
+	{at: "sensor/capture/live", may: base("sensor/capture"), inTests: []string{"sensor/capture/live/livetest"},
 		why: "it is a source of packets like a file, with a driver's library that offline readers do without"},
-	{at: "sensor/ship", may: base("activity/wire", "sensor/ship/shiptest"),
+	{at: "sensor/capture/live/livetest", testOnly: true,
+		why: "it makes network interfaces for tests, whatever is captured there"},
+	{at: "sensor/ship", may: base("activity/wire"), inTests: []string{"sensor/ship/shiptest"},
 		why: "it sends what the sensor states, wherever that was read"},
 	{at: "sensor/ship/shiptest", testOnly: true, may: base("activity/wire"),
 		why: "it plays the center for tests of the sensor, knowing of it what the wire says"},
@@ -66,7 +68,8 @@ var law = []folder{
 	{at: "sensor/decode/all", may: base("sensor/decode", "sensor/decode/*", "sensor/decode/decodetest"),
 		why: "it is the list of decoders and nothing else; what several of them make of one capture is tested there"},
 	{at: "sensor", only: true, may: base("activity/wire", "sensor/capture", "sensor/capture/live", "sensor/flow", "sensor/decode"),
-		why: "it joins the sensor's stages; which decoders run is its caller's choice, and the center reaches it not at all"},
+		inTests: []string{"sensor/capture/live/livetest", "sensor/decode/all", "sensor/decode/decodetest"},
+		why:     "it joins the sensor's stages; which decoders run is its caller's choice, and the center reaches it not at all"},
 	{at: "sensor/decode/decodetest", testOnly: true, may: base("sensor", "sensor/capture", "sensor/flow", "sensor/decode", "sensor/decode/*", "sensor/decode/all"),
 		why: "it runs captures through the sensor's stages; what the center makes of them is detecttest's"},
 

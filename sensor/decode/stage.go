@@ -122,7 +122,7 @@ func NewStage(set Set, siteKey []byte, counters *counter.Set, emit func(*activit
 // TagKeys has password tags keyed by what of returns for a day ("2006-01-02",
 // UTC), wherever that is not nil, instead of by a key made of siteKey. It is
 // asked within PasswordTag, and once a day for a key it has.
-func (s *Stage) TagKeys(of func(day string) []byte) { s.tags.of = of }
+func (s *Stage) TagKeys(of func(day string) []byte) { s.tags = tagKeys{site: s.tags.site, of: of} }
 
 // At notes the packet or event that is about to be processed, for Activity.Origin.
 func (s *Stage) At(c *capture.Chunk) { s.file, s.frame = c.File, c.Frame }

@@ -47,12 +47,14 @@ func (s *Source) filter() (f *Filter, foreign bool, err error) {
 
 // run captures until the Source stops. k is nil while the interface is down.
 func (r *ring) run(k *socket) {
-	defer close(r.full)
-	defer r.s.notify()
+	defer func() {
+		close(r.full)
+		r.s.notify()
+	}()
 	var err error = errDown
 	for {
 		if k != nil {
-			v := visit{ring: r, sock: k, before: now(), filterRead: time.Now()}
+			v := visit{ring: r, sock: k, before: now(), filterRead: time.Now(), opened: k.since}
 			err = v.read()
 			k.close()
 			if err == nil {
@@ -119,8 +121,10 @@ type visit struct {
 	counted    stats // the kernel's counters at statsRead
 	taken      int64 // packets read
 
-	draining time.Time // since when; zero while capturing
-	failed   error     // the interface is gone: read what is left
+	// Packets from before the filter was attached are passed over.
+	opened   activity.Time // 0 once there can be none
+	draining time.Time     // since when; zero while capturing
+	failed   error         // the interface is gone: read what is left
 }
 
 // read reads the ring until it was drained after Stop (nil) or the interface is
@@ -133,18 +137,23 @@ func (v *visit) read() error {
 		data, at, wire, err := v.sock.next()
 		switch {
 		case err == nil:
+			v.taken++
+			if at < v.opened {
+				continue
+			}
+			v.opened = 0
 			if !v.b.room(len(data)) || len(v.b.packets) > 0 && at-v.b.packets[0].time >= batchSpan {
 				if !v.push() || !v.look() {
 					return nil
 				}
 			}
 			v.b.add(data, at, wire)
-			v.taken++
 			continue
 		case !errors.Is(err, errEmpty) && v.failed == nil:
 			// The kernel hands over what it has within blockWait.
 			v.failed, v.draining = err, time.Now()
 		}
+		v.opened = 0
 		if len(v.b.packets) > 0 && !v.push() {
 			return nil
 		}

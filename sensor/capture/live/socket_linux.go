@@ -25,6 +25,7 @@ type socket struct {
 	name     string
 	loopback bool
 	ring     *afpacket.TPacket
+	since    activity.Time          // the filter was attached; the ring may hold packets from before
 	told     afpacket.SocketStatsV3 // what the kernel's counters were when last read
 }
 
@@ -60,12 +61,11 @@ func openSocket(name string, f *Filter, size int, foreign bool) (*socket, error)
 	if err != nil {
 		return nil, fmt.Errorf("capturing on %s: %w", name, err)
 	}
-	// What came before the filter is in the ring. It does no harm: flow does not
-	// follow it.
 	if err := k.attach(f); err != nil {
 		k.close()
 		return nil, err
 	}
+	k.since = now()
 	if foreign && !k.loopback {
 		if err := k.ring.SetPromiscuous(true); err != nil {
 			k.close()

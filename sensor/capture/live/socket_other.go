@@ -12,7 +12,7 @@ import (
 )
 
 // socket has nothing to capture with here.
-type socket struct{}
+type socket struct{ since activity.Time }
 
 func openSocket(string, *Filter, int, bool) (*socket, error) {
 	return nil, fmt.Errorf("live capture is not available on %s/%s in this version: run the sensor on Linux beside a mirror port, or send it recorded captures",
