@@ -97,7 +97,7 @@ var law = []folder{
 		why: "alerts are folded from findings of any detector; which ones exist, and who is told, is not theirs to know"},
 	{at: "center/notify", may: base("center/detect", "center/alert"),
 		why: "it is the last stage and sends what alert made"},
-	{at: "center/notify/*", may: base("center/detect", "center/alert", "center/notify"),
+	{at: "center/notify/*", may: base("center/resolve", "center/detect", "center/alert", "center/notify"),
 		why: "a channel must be removable alone"},
 	{at: "center", only: true, may: base("center/directory", "center/ingest", "center/resolve", "center/detect", "center/alert"),
 		inTests: []string{"center/detect/all"},

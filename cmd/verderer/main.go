@@ -24,8 +24,12 @@ const (
 )
 
 type commands struct {
-	Analyze analyzeCommand `cmd:"" help:"Read captures and event logs, and print alerts of identity attacks."`
-	Version versionCommand `cmd:"" help:"Print the version."`
+	Analyze   analyzeCommand   `cmd:"" help:"Read captures and event logs, and print alerts of identity attacks."`
+	Serve     serveCommand     `cmd:"" help:"Run the center: take what sensors send, detect, and serve the console."`
+	AccessKey accessKeyCommand `cmd:"" help:"Keys with which sensors enroll."`
+	User      userCommand      `cmd:"" help:"Accounts of the console."`
+	Config    configCommand    `cmd:"" help:"The center's configuration."`
+	Version   versionCommand   `cmd:"" help:"Print the version."`
 }
 
 func main() {
@@ -33,6 +37,7 @@ func main() {
 	parser := kong.Must(&c,
 		kong.Name("verderer"),
 		kong.Description("Detects identity attacks on Active Directory."),
+		kong.Vars{"config": defaultConfig},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 	)
 	ctx, err := parser.Parse(os.Args[1:])
