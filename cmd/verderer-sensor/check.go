@@ -66,6 +66,9 @@ func printMirror(w io.Writer, r *live.Report) error {
 		}
 	}
 	var missing []string
+	if r.Packets == 0 && len(r.Servers) == 0 {
+		missing = append(missing, "there is no traffic with domain controllers")
+	}
 	for _, s := range r.Servers {
 		fmt.Fprintf(w, "%s: %d packets to it, %d from it%s\n", s.Addr, s.To, s.From, ports(s.Ports))
 		if !s.Configured {

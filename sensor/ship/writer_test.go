@@ -49,6 +49,29 @@ func TestWriterClosesBatches(t *testing.T) {
 	}
 }
 
+func TestProgressClosesBatch(t *testing.T) {
+	for _, wait := range []bool{false, true} {
+		w := &Writer{wait: wait, ctx: context.Background(), wake: make(chan struct{}, 1), room: make(chan struct{}, 1)}
+		taken := func() int {
+			b, _, _ := w.take()
+			if b == nil {
+				return 0
+			}
+			return len(b.list)
+		}
+		for _, e := range bulky(1000) {
+			w.Emit(e)
+		}
+		if n := taken(); n != 0 {
+			t.Errorf("activities alone make a batch of %d at once", n)
+		}
+		w.Emit(progress(1, 1)[0])
+		if n := taken(); (n == 0) != wait {
+			t.Errorf("with wait %t a progress makes a batch of %d", wait, n)
+		}
+	}
+}
+
 func TestWriterSkipsWhatTheSpoolHas(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "spool.db")
 	for n := 10; n <= 50; n += 20 {
