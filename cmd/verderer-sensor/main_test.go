@@ -187,12 +187,14 @@ func killed(t *testing.T, shift bool) {
 		seconds, more = 3, []string{"--shift-to-now"}
 	}
 	more = append(more, "--speed", strconv.FormatFloat(span(statements(t, end, files...)).Seconds()/seconds, 'f', 6, 64))
-	c.Batch = func(n int, _ *wire.Batch) shiptest.Fate {
-		if n%3 == 0 {
-			return shiptest.Cut
+	c.Set(func(c *shiptest.Center) {
+		c.Batch = func(n int, _ *wire.Batch) shiptest.Fate {
+			if n%3 == 0 {
+				return shiptest.Cut
+			}
+			return shiptest.Store
 		}
-		return shiptest.Store
-	}
+	})
 	chance := rand.New(rand.NewPCG(1, 2))
 	kills := 0
 	for range 10 {

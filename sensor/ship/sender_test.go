@@ -145,10 +145,12 @@ func (s *sensor) want(n int) {
 
 func TestSenderBringsEverything(t *testing.T) {
 	c := shiptest.NewCenter(t)
-	c.Welcome = func(w *wire.Welcome) {
-		w.TagKeys = []wire.TagKey{{Day: "2026-01-02", Key: []byte("key")}}
-		w.Now = w.Now.Add(time.Minute)
-	}
+	c.Set(func(c *shiptest.Center) {
+		c.Welcome = func(w *wire.Welcome) {
+			w.TagKeys = []wire.TagKey{{Day: "2026-01-02", Key: []byte("key")}}
+			w.Now = w.Now.Add(time.Minute)
+		}
+	})
 	s := enrolled(t, c)
 	s.state(1, 50)
 	s.drained()
@@ -182,12 +184,14 @@ func TestSenderThroughTrouble(t *testing.T) {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
 			c := shiptest.NewCenter(t)
-			c.Batch = func(n int, _ *wire.Batch) shiptest.Fate {
-				if n%4 == 2 && n < 14 {
-					return f.fate
+			c.Set(func(c *shiptest.Center) {
+				c.Batch = func(n int, _ *wire.Batch) shiptest.Fate {
+					if n%4 == 2 && n < 14 {
+						return f.fate
+					}
+					return shiptest.Store
 				}
-				return shiptest.Store
-			}
+			})
 			s := enrolled(t, c)
 			s.state(1, 20)
 			s.drained()
@@ -200,12 +204,14 @@ func TestSenderThroughTrouble(t *testing.T) {
 	t.Run("hold", func(t *testing.T) {
 		t.Parallel()
 		c := shiptest.NewCenter(t)
-		c.Batch = func(n int, _ *wire.Batch) shiptest.Fate {
-			if n == 2 {
-				return shiptest.Hold
+		c.Set(func(c *shiptest.Center) {
+			c.Batch = func(n int, _ *wire.Batch) shiptest.Fate {
+				if n == 2 {
+					return shiptest.Hold
+				}
+				return shiptest.Store
 			}
-			return shiptest.Store
-		}
+		})
 		s := enrolled(t, c)
 		s.state(1, 5)
 		s.drained()
@@ -217,12 +223,14 @@ func TestSenderThroughTrouble(t *testing.T) {
 	t.Run("refused", func(t *testing.T) {
 		t.Parallel()
 		c := shiptest.NewCenter(t)
-		c.Batch = func(n int, b *wire.Batch) shiptest.Fate {
-			if b.Sequence == 3 {
-				return shiptest.Refuse
+		c.Set(func(c *shiptest.Center) {
+			c.Batch = func(n int, b *wire.Batch) shiptest.Fate {
+				if b.Sequence == 3 {
+					return shiptest.Refuse
+				}
+				return shiptest.Store
 			}
-			return shiptest.Store
-		}
+		})
 		s := enrolled(t, c)
 		s.state(1, 5)
 		s.drained()
@@ -274,15 +282,17 @@ func TestSenderThroughTrouble(t *testing.T) {
 func TestAnswersLost(t *testing.T) {
 	t.Parallel()
 	c := shiptest.NewCenter(t)
-	c.Batch = func(n int, _ *wire.Batch) shiptest.Fate {
-		switch n {
-		case 2:
-			return shiptest.LoseAck
-		case 5:
-			return shiptest.Lose
+	c.Set(func(c *shiptest.Center) {
+		c.Batch = func(n int, _ *wire.Batch) shiptest.Fate {
+			switch n {
+			case 2:
+				return shiptest.LoseAck
+			case 5:
+				return shiptest.Lose
+			}
+			return shiptest.Store
 		}
-		return shiptest.Store
-	}
+	})
 	s := enrolled(t, c)
 	s.end()
 	s.ackTimeout = 500 * time.Millisecond
@@ -300,11 +310,13 @@ func TestRefusedSensorGoesOnAsking(t *testing.T) {
 	c := shiptest.NewCenter(t)
 	var mu sync.Mutex
 	refused := "upgrade me"
-	c.Welcome = func(w *wire.Welcome) {
-		mu.Lock()
-		defer mu.Unlock()
-		w.Refused = refused
-	}
+	c.Set(func(c *shiptest.Center) {
+		c.Welcome = func(w *wire.Welcome) {
+			mu.Lock()
+			defer mu.Unlock()
+			w.Refused = refused
+		}
+	})
 	s := enrolled(t, c)
 	s.state(1, 3)
 	eventually(t, "the reason is in the log", func() bool { return s.log.has("upgrade me") })
@@ -331,9 +343,9 @@ func TestRevokedSensorSaysSo(t *testing.T) {
 
 func TestCertificateIsRenewed(t *testing.T) {
 	c := shiptest.NewCenter(t)
-	c.Life = 30 * time.Minute
+	c.Set(func(c *shiptest.Center) { c.Life = 30 * time.Minute })
 	var once sync.Once
-	c.Welcome = func(w *wire.Welcome) { once.Do(func() { w.Renew = true }) }
+	c.Set(func(c *shiptest.Center) { c.Welcome = func(w *wire.Welcome) { once.Do(func() { w.Renew = true }) } })
 	s := enrolled(t, c)
 	eventually(t, "the new certificate was shown", func() bool { n := c.Serials(); return len(n) > 1 && n[len(n)-1] != n[0] })
 	s.state(1, 5)
@@ -357,9 +369,9 @@ func TestCertificateIsRenewed(t *testing.T) {
 func TestNewCertificateDoesNotWork(t *testing.T) {
 	t.Parallel()
 	c := shiptest.NewCenter(t)
-	c.RenewInVain = true
+	c.Set(func(c *shiptest.Center) { c.RenewInVain = true })
 	var once sync.Once
-	c.Welcome = func(w *wire.Welcome) { once.Do(func() { w.Renew = true }) }
+	c.Set(func(c *shiptest.Center) { c.Welcome = func(w *wire.Welcome) { once.Do(func() { w.Renew = true }) } })
 	s := enrolled(t, c)
 	eventually(t, "the new one was shown", func() bool { n := c.Serials(); return len(n) > 1 && n[len(n)-1] != n[0] })
 	s.state(1, 2)
@@ -377,7 +389,7 @@ func TestNewCertificateDoesNotWork(t *testing.T) {
 func TestExpiredCertificateSaysSo(t *testing.T) {
 	t.Parallel()
 	c := shiptest.NewCenter(t)
-	c.Life = 2 * time.Second
+	c.Set(func(c *shiptest.Center) { c.Life = 2 * time.Second })
 	s := enrolled(t, c)
 	time.Sleep(3 * time.Second)
 	s.end()
@@ -394,14 +406,16 @@ func TestManyTroublesAtOnce(t *testing.T) {
 	c := shiptest.NewCenter(t)
 	var mu sync.Mutex
 	chance := rand.New(rand.NewPCG(3, 4))
-	c.Batch = func(n int, _ *wire.Batch) shiptest.Fate {
-		mu.Lock()
-		defer mu.Unlock()
-		if n < 60 && chance.IntN(6) == 0 {
-			return []shiptest.Fate{shiptest.Cut, shiptest.CutBefore}[chance.IntN(2)]
+	c.Set(func(c *shiptest.Center) {
+		c.Batch = func(n int, _ *wire.Batch) shiptest.Fate {
+			mu.Lock()
+			defer mu.Unlock()
+			if n < 60 && chance.IntN(6) == 0 {
+				return []shiptest.Fate{shiptest.Cut, shiptest.CutBefore}[chance.IntN(2)]
+			}
+			return shiptest.Store
 		}
-		return shiptest.Store
-	}
+	})
 	s := enrolled(t, c)
 	log := slog.New(slog.DiscardHandler)
 	const n = 200
@@ -438,7 +452,7 @@ func TestCheckCenter(t *testing.T) {
 	if err != nil || !strings.Contains(fmt.Sprint(said), "welcomes") || !strings.Contains(fmt.Sprint(said), "TLS 1.3") {
 		t.Errorf("%v: %q", err, said)
 	}
-	c.Welcome = func(w *wire.Welcome) { w.Refused = "not today\x1b[2J" }
+	c.Set(func(c *shiptest.Center) { c.Welcome = func(w *wire.Welcome) { w.Refused = "not today\x1b[2J" } })
 	if err = ship.CheckCenter(context.Background(), id, wire.Hello{}, func(string) {}); err == nil || !strings.Contains(err.Error(), "not today") || strings.Contains(err.Error(), "\x1b") {
 		t.Errorf("a refusal is told as %v", err)
 	}

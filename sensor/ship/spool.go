@@ -14,11 +14,11 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"sync"
+	"syscall"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
 
-	"github.com/verderer/verderer/activity"
 	"github.com/verderer/verderer/activity/wire"
 )
 
@@ -39,6 +39,9 @@ const (
 	// maxRemoved caps the batches that one transaction removes for their age: a
 	// second of a drained spool is not spent at once on it.
 	maxRemoved = 1000
+	// leastShrunk is the size from which on a file that is mostly empty is
+	// written anew.
+	leastShrunk = 16 << 20
 	// lockWait is how long the file may be locked by another process: one that
 	// is just ending.
 	lockWait = 2 * time.Second
@@ -60,14 +63,6 @@ type state struct {
 	Lost    int64   `json:"lost"`    // batches dropped unsent, for want of room or damaged on disk
 	Refused int64   `json:"refused"` // batches that the center will not have
 	Replay  *Replay `json:"replay,omitempty"`
-}
-
-// Replay identifies what a sensor of files reads, so that it can be taken up.
-type Replay struct {
-	Inputs  string        `json:"inputs"`  // whatever changes when the files or how they are read do
-	Version string        `json:"version"` // of the program: another one may state other things of the same files
-	Started activity.Time `json:"started"` // when it was begun, by the wall clock
-	Done    bool          `json:"done"`    // everything was appended
 }
 
 // Spool keeps batches on disk until the center has stored them, and some time
@@ -138,7 +133,13 @@ func (s *Spool) guarded(f func() error) (err error) {
 			s.damaged = err
 		}
 	}()
-	return f()
+	if err = f(); errors.Is(err, syscall.EFBIG) {
+		// Nothing of ours is that large: it was told to write at a place that
+		// cannot be.
+		err = fmt.Errorf("%w: %v", errDamaged, err)
+		s.damaged = err
+	}
+	return err
 }
 
 func sequenceKey(seq uint64) []byte { return binary.BigEndian.AppendUint64(nil, seq) }
@@ -225,8 +226,10 @@ func (s *Spool) store(seq uint64, value []byte, entries int) error {
 	next.Last = seq
 	next.Stated += uint64(entries)
 	old := s.aged(time.Now())
+	var size int64 // of the file
 	err := s.guarded(func() error {
 		return s.db.Update(func(tx *bolt.Tx) error {
+			size = tx.Size()
 			batches := tx.Bucket(bucketBatches)
 			batches.FillPercent = 1 // sequences only grow
 			removed := 0
@@ -263,6 +266,10 @@ func (s *Spool) store(seq uint64, value []byte, entries int) error {
 	}
 	s.state, s.unsent, s.bytes, s.kept = next, unsent, bytes, kept
 	s.wake()
+	if err := s.shrink(size); err != nil {
+		// The batch is stored. Without its file the next one fails, and says so.
+		s.log.Error("The spool cannot be made smaller.", "error", err)
+	}
 	return nil
 }
 
@@ -501,34 +508,6 @@ func (s *Spool) renumber() error {
 	s.state, s.unsent, s.bytes, s.kept, s.marks = next, unsent, bytes, 0, nil
 	s.wake()
 	return nil
-}
-
-// BeginReplay tells what is about to be read. When that is what was read before,
-// the earlier replay goes on: it is returned, and Stated says how many entries
-// of it are in the spool already. Otherwise, and always with again, r is a new
-// one, and Stated is 0.
-func (s *Spool) BeginReplay(r Replay, again bool) (Replay, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if old := s.state.Replay; !again && old != nil && old.Inputs == r.Inputs && (old.Done || old.Version == r.Version) {
-		return *old, nil
-	}
-	next := s.state
-	next.Replay, next.Stated = &r, 0
-	return r, s.write(next)
-}
-
-// EndReplay notes that everything of the replay was appended.
-func (s *Spool) EndReplay() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.state.Replay == nil || s.state.Replay.Done {
-		return nil
-	}
-	next, done := s.state, *s.state.Replay
-	done.Done = true
-	next.Replay = &done
-	return s.write(next)
 }
 
 // write stores a state.

@@ -231,6 +231,39 @@ func TestFullSpoolDropsTheOldest(t *testing.T) {
 	t.Logf("limit %d, file %d", MinLimit, info.Size())
 }
 
+func TestSpoolShrinks(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "spool.db")
+	s := openSpool(t, path, DefaultLimit)
+	defer func() { s.Close() }()
+	for range 100 {
+		mustAppend(t, s, bulky(300<<10))
+	}
+	large, _ := os.Stat(path)
+	s.MarkAcked(98)
+	s.marks = []mark{{97, time.Now().Add(-wire.KeepSent - time.Second)}}
+	want := []uint64{98, 99, 100, 101, 102}
+	mustAppend(t, s, progress(1, 1))
+	mustAppend(t, s, progress(2, 1))
+	for range 2 {
+		var got []uint64
+		for _, b := range rest(t, s, 0) {
+			got = append(got, b.Sequence)
+		}
+		if !reflect.DeepEqual(got, want) || s.Status().Batches != 4 || s.Acked() != 98 {
+			t.Errorf("left are %v, %+v", got, s.Status())
+		}
+		s.Close()
+		s = openSpool(t, path, DefaultLimit)
+	}
+	if small, _ := os.Stat(path); small.Size() > large.Size()/8 || large.Size() < leastShrunk {
+		t.Errorf("from %d to %d bytes", large.Size(), small.Size())
+	}
+	if exists(filepath.Dir(path), "spool.db.small") {
+		t.Error("the copy is left")
+	}
+}
+
 func TestFilesWaitForRoom(t *testing.T) {
 	t.Parallel()
 	s := openSpool(t, filepath.Join(t.TempDir(), "spool.db"), MinLimit)

@@ -77,8 +77,13 @@ func NewWriter(ctx context.Context, spool *Spool, wait bool, log *slog.Logger) *
 }
 
 // Emit takes the next statement. It belongs to one goroutine. The error is that
-// the writer's context ended, or that it gave up.
+// the writer's context ended, or that the spool is damaged.
 func (w *Writer) Emit(e wire.Entry) error {
+	select {
+	case <-w.done:
+		return w.failure()
+	default:
+	}
 	if w.skip > 0 {
 		w.skip--
 		return nil
@@ -92,7 +97,7 @@ func (w *Writer) Emit(e wire.Entry) error {
 		w.mu.Unlock()
 		if !w.wait {
 			w.entries.Add(1)
-			return w.ctx.Err()
+			return nil
 		}
 		select {
 		case <-w.room:

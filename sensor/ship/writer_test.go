@@ -29,7 +29,7 @@ func TestWriterClosesBatches(t *testing.T) {
 		}
 		return batch
 	}
-	w.Emit(progress(1, 1)[0])
+	w.Emit(bulky(100)[0])
 	if b := next(0); len(b.Entries) != 1 { // for its age: nothing follows
 		t.Errorf("the first batch has %d entries", len(b.Entries))
 	}
@@ -192,6 +192,39 @@ func TestFullDiskFiles(t *testing.T) {
 		t.Errorf("closing with a full disk: %v", err)
 	}
 	fill(s, false)
+}
+
+// TestDamageEndsWriter: a sensor whose spool is beyond use ends, and the next
+// start has a new one.
+func TestDamageEndsWriter(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "spool.db")
+	s := openSpool(t, path, 0)
+	mustAppend(t, s, progress(1, 1))
+	if err := s.guarded(func() error { panic("page 3: oops") }); !errors.Is(err, errDamaged) {
+		t.Fatal(err)
+	}
+	s.db.Close() // what is there no longer works
+	s.db = nil
+	w := NewWriter(context.Background(), s, false, quiet())
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if err := w.Emit(progress(1, 1)[0]); errors.Is(err, errDamaged) {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("the writer goes on")
+		}
+	}
+	if err := w.Close(); !errors.Is(err, errDamaged) {
+		t.Errorf("closed with %v", err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	s = openSpool(t, path, 0)
+	defer s.Close()
+	if s.Status().Batches != 0 || !exists(filepath.Dir(path), "spool.db.damaged") {
+		t.Error("the damaged spool is still there")
+	}
 }
 
 // TestUnfitActivity: what no batch can hold does not stop the rest, nor the

@@ -4,6 +4,7 @@
 package shiptest
 
 import (
+	"cmp"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -36,8 +37,8 @@ const Sensor = "sensor-1"
 // Secret stands in the access key.
 const Secret = "secret"
 
-// Center is a center. Its fields may be set before it is used; the functions are
-// called with no lock held.
+// Center is a center. What it does may be changed in Set; its functions are called
+// with no lock held.
 type Center struct {
 	Enrol   *httptest.Server
 	Address string // host:port of the sensor port, the same after Restart
@@ -96,6 +97,13 @@ func NewCenter(t testing.TB) *Center {
 	return c
 }
 
+// Set changes what the center does.
+func (c *Center) Set(f func(*Center)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f(c)
+}
+
 // Key is an access key of this center.
 func (c *Center) Key() string { return Key(c.ca, Secret) }
 
@@ -129,10 +137,9 @@ func (c *Center) issue(csr []byte) (der []byte, err error) {
 	if err != nil {
 		return nil, err
 	}
-	life := c.Life
-	if life == 0 {
-		life = time.Hour
-	}
+	c.mu.Lock()
+	life := cmp.Or(c.Life, time.Hour)
+	c.mu.Unlock()
 	now := time.Now()
 	cert := sign(c.t, &x509.Certificate{SerialNumber: serial(), Subject: pkix.Name{CommonName: Sensor}, NotBefore: now.Add(-life / 10), NotAfter: now.Add(life),
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}, c.ca, req.PublicKey, c.caKey)
@@ -262,9 +269,10 @@ func (c *Center) hello(b []byte) any {
 	c.mu.Lock()
 	c.hellos = append(c.hellos, h)
 	w := wire.Welcome{Now: activity.Time(time.Now().UnixNano()), Sequence: c.last[h.Spool]}
+	change := c.Welcome
 	c.mu.Unlock()
-	if c.Welcome != nil {
-		c.Welcome(&w)
+	if change != nil {
+		change(&w)
 	}
 	return w
 }
@@ -277,11 +285,11 @@ func (c *Center) batch(data []byte) any {
 	}
 	c.mu.Lock()
 	c.came++
-	n := c.came
+	n, decide := c.came, c.Batch
 	c.mu.Unlock()
 	fate := Store
-	if c.Batch != nil {
-		fate = c.Batch(n, b)
+	if decide != nil {
+		fate = decide(n, b)
 	}
 	switch fate {
 	case Hold:
@@ -337,11 +345,13 @@ func (c *Center) renew(b []byte) any {
 	if err != nil {
 		return wire.Renewed{Refused: err.Error()}
 	}
-	if cert, err := x509.ParseCertificate(der); err == nil && c.RenewInVain {
-		c.mu.Lock()
-		c.revoked[cert.SerialNumber.String()] = true
-		c.mu.Unlock()
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		return wire.Renewed{Refused: err.Error()}
 	}
+	c.mu.Lock()
+	c.revoked[cert.SerialNumber.String()] = c.RenewInVain
+	c.mu.Unlock()
 	return wire.Renewed{Certificate: der, CA: c.ca.Raw}
 }
 
