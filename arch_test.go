@@ -54,7 +54,7 @@ var law = []folder{
 		why: "it is a source of packets like a file, with a driver's library that offline readers do without"},
 	{at: "sensor/capture/live/livetest", testOnly: true,
 		why: "it makes network interfaces for tests, whatever is captured there"},
-	{at: "sensor/ship", may: base("activity/wire", "sensor/ship/shiptest"),
+	{at: "sensor/ship", may: base("activity/wire"), inTests: []string{"sensor/ship/shiptest"},
 		why: "it sends what the sensor states, wherever that was read"},
 	{at: "sensor/ship/shiptest", testOnly: true, may: base("activity/wire"),
 		why: "it plays the center for tests of the sensor, knowing of it what the wire says"},

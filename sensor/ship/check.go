@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"log/slog"
 	"net"
 	"strings"
 	"time"
@@ -37,7 +38,7 @@ func CheckCenter(ctx context.Context, id *Identity, h wire.Hello, tell func(stri
 	conn.Close()
 	tell("connection: " + conn.RemoteAddr().String() + " answers")
 	var state tls.ConnectionState
-	l, err := dial(ctx, id, p)
+	l, err := dial(ctx, id, p, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}

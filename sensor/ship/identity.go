@@ -212,16 +212,11 @@ func (id *Identity) add(k *ecdsa.PrivateKey, cert *x509.Certificate, ca []*x509.
 	return nil
 }
 
-// settle keeps the one pair that worked and forgets the other.
+// settle keeps the one pair that worked and forgets the other: the old one, or a
+// new one that the center does not take.
 func (id *Identity) settle(p pair) error {
-	newest := p.leaf.Equal(id.pairs[0].leaf)
 	if len(id.pairs) == 1 && !exists(id.dir, fileNewKey) && !exists(id.dir, fileNewCert) {
 		return nil
-	}
-	if len(id.pairs) > 1 && !newest {
-		// The new one did not work. It will be renewed again.
-		id.pairs = []pair{p}
-		return errors.Join(remove(id.dir, fileNewCert), remove(id.dir, fileNewKey))
 	}
 	id.pairs = []pair{p}
 	key, err := encodeKey(p.key)

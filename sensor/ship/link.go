@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"time"
@@ -37,10 +38,11 @@ type link struct {
 	closed chan struct{} // closed when the connection has ended, for whatever reason
 }
 
-// dial connects with one pair of key and certificate. When ctx ends, so does
-// the connection.
-func dial(ctx context.Context, id *Identity, p pair) (*link, error) {
+// dial connects with one pair of key and certificate.
+func dial(ctx context.Context, id *Identity, p pair, log *slog.Logger) (*link, error) {
 	l := &link{id: id.ID, closed: make(chan struct{})}
+	ctx, connected := context.WithCancelCause(ctx)
+	defer connected(errConnected)
 	conn, err := nats.Connect("tls://"+id.Address,
 		nats.Name(id.ID),
 		nats.Secure(id.config(p)),
@@ -52,6 +54,12 @@ func dial(ctx context.Context, id *Identity, p pair) (*link, error) {
 		nats.SetCustomDialer(dialer{ctx}),
 		nats.Timeout(dialTimeout),
 		nats.PingInterval(pingEvery), nats.MaxPingsOutstanding(maxPings),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			// Others end the connection, which says so itself.
+			if errors.Is(err, nats.ErrPermissionViolation) {
+				log.Error("The center does not let this sensor do what it must.", "error", err)
+			}
+		}),
 		nats.ClosedHandler(func(*nats.Conn) { close(l.closed) }),
 	)
 	if err != nil {
@@ -61,14 +69,21 @@ func dial(ctx context.Context, id *Identity, p pair) (*link, error) {
 	return l, nil
 }
 
-// dialer makes TCP connections that end with a context.
+// errConnected ends the context of dialing when the connection is made.
+var errConnected = errors.New("connected")
+
+// dialer makes TCP connections that end with a context, but for errConnected.
 type dialer struct{ ctx context.Context }
 
 // Dial implements nats.CustomDialer.
 func (d dialer) Dial(network, address string) (net.Conn, error) {
 	c, err := (&net.Dialer{Timeout: dialTimeout}).DialContext(d.ctx, network, address)
 	if err == nil {
-		context.AfterFunc(d.ctx, func() { c.Close() })
+		context.AfterFunc(d.ctx, func() {
+			if context.Cause(d.ctx) != errConnected {
+				c.Close()
+			}
+		})
 	}
 	return c, err
 }

@@ -1,6 +1,7 @@
 package ship
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"encoding/json"
@@ -16,9 +17,9 @@ import (
 )
 
 const (
-	// ackTimeout is for the center to store a batch. A disk that is busy takes
+	// ackTime is for the center to store a batch. A disk that is busy takes
 	// seconds.
-	ackTimeout = 30 * time.Second
+	ackTime = 30 * time.Second
 	// maxUnanswered is after how many batches in a row without a good answer the
 	// connection is given up.
 	maxUnanswered = 3
@@ -58,6 +59,8 @@ type Sender struct {
 	// nobody.
 	TagKeys func([]wire.TagKey)
 
+	ackTimeout time.Duration
+
 	renewed time.Time // when that was tried last
 	attempt int       // connections since the last one that was welcome
 	trouble string    // what was logged last, and when
@@ -67,6 +70,7 @@ type Sender struct {
 // Run sends until ctx ends, connecting again for ever. The error is nil then;
 // otherwise it is of the spool's file.
 func (s *Sender) Run(ctx context.Context) error {
+	s.ackTimeout = cmp.Or(s.ackTimeout, ackTime)
 	for {
 		pair := s.Identity.pairs[s.attempt%len(s.Identity.pairs)]
 		s.attempt++
@@ -117,7 +121,7 @@ func (s *Sender) complain(message string, err error, more ...any) {
 func (s *Sender) session(ctx context.Context, p pair) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	l, err := dial(ctx, s.Identity, p)
+	l, err := dial(ctx, s.Identity, p, s.Log)
 	if err != nil {
 		return err
 	}
@@ -191,7 +195,7 @@ func (s *Sender) send(ctx context.Context, l *link) error {
 			return spoolError(err)
 		}
 		var ack wire.Ack
-		err = l.ask(ctx, wire.BatchSubject(l.id), batch, ackTimeout, &ack)
+		err = l.ask(ctx, wire.BatchSubject(l.id), batch, s.ackTimeout, &ack)
 		wait := time.Duration(0)
 		switch {
 		case ctx.Err() != nil:

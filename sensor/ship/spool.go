@@ -14,11 +14,11 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"sync"
+	"syscall"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
 
-	"github.com/verderer/verderer/activity"
 	"github.com/verderer/verderer/activity/wire"
 )
 
@@ -39,9 +39,12 @@ const (
 	// maxRemoved caps the batches that one transaction removes for their age: a
 	// second of a drained spool is not spent at once on it.
 	maxRemoved = 1000
+	// leastShrunk is the size from which on a file that is mostly empty is
+	// written anew.
+	leastShrunk = 16 << 20
 	// lockWait is how long the file may be locked by another process: one that
 	// is just ending.
-	lockWait = 5 * time.Second
+	lockWait = 2 * time.Second
 )
 
 var (
@@ -62,14 +65,6 @@ type state struct {
 	Replay  *Replay `json:"replay,omitempty"`
 }
 
-// Replay identifies what a sensor of files reads, so that it can be taken up.
-type Replay struct {
-	Inputs  string        `json:"inputs"`  // whatever changes when the files or how they are read do
-	Version string        `json:"version"` // of the program: another one may state other things of the same files
-	Started activity.Time `json:"started"` // when it was begun, by the wall clock
-	Done    bool          `json:"done"`    // everything was appended
-}
-
 // Spool keeps batches on disk until the center has stored them, and some time
 // longer. One goroutine may append and one send; the rest of its methods may be
 // called from any.
@@ -87,6 +82,7 @@ type Spool struct {
 	bytes   int64 // of those
 	kept    int64 // bytes of batches up to state.Acked
 	marks   []mark
+	damaged error         // what was found wrong with the file since it was opened
 	changed chan struct{} // closed and replaced when room was made or a batch appended
 }
 
@@ -104,10 +100,8 @@ func OpenSpool(path string, limit int64, log *slog.Logger) (*Spool, error) {
 	s := &Spool{path: path, limit: max(limit, MinLimit), log: log, changed: make(chan struct{})}
 	err := s.open()
 	if errors.Is(err, errDamaged) {
-		aside := path + ".damaged"
-		log.Error("The spool is damaged. It is set aside, what it held is lost, and a new one is begun.", "error", err, "aside", aside)
-		if err := replaceFile(path, aside); err != nil {
-			return nil, fmt.Errorf("setting aside spool %s: %w", path, err)
+		if err := s.setAside(err); err != nil {
+			return nil, err
 		}
 		err = s.open()
 	}
@@ -117,17 +111,35 @@ func OpenSpool(path string, limit int64, log *slog.Logger) (*Spool, error) {
 	return s, nil
 }
 
+// setAside renames a file that is damaged.
+func (s *Spool) setAside(why error) error {
+	aside := s.path + ".damaged"
+	s.log.Error("The spool is damaged. It is set aside, what it held is lost, and a new one is begun.", "error", why, "aside", aside)
+	if err := replaceFile(s.path, aside); err != nil {
+		return fmt.Errorf("setting aside spool %s: %w", s.path, err)
+	}
+	s.damaged = nil
+	return nil
+}
+
 // guarded runs f and makes an error of what bbolt does about a damaged file:
 // it panics, or reads memory that the file does not reach.
-func guarded(f func() error) (err error) {
+func (s *Spool) guarded(f func() error) (err error) {
 	old := debug.SetPanicOnFault(true)
 	defer debug.SetPanicOnFault(old)
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("%w: %v", errDamaged, r)
+			s.damaged = err
 		}
 	}()
-	return f()
+	if err = f(); errors.Is(err, syscall.EFBIG) {
+		// Nothing of ours is that large: it was told to write at a place that
+		// cannot be.
+		err = fmt.Errorf("%w: %v", errDamaged, err)
+		s.damaged = err
+	}
+	return err
 }
 
 func sequenceKey(seq uint64) []byte { return binary.BigEndian.AppendUint64(nil, seq) }
@@ -214,8 +226,10 @@ func (s *Spool) store(seq uint64, value []byte, entries int) error {
 	next.Last = seq
 	next.Stated += uint64(entries)
 	old := s.aged(time.Now())
-	err := guarded(func() error {
+	var size int64 // of the file
+	err := s.guarded(func() error {
 		return s.db.Update(func(tx *bolt.Tx) error {
+			size = tx.Size()
 			batches := tx.Bucket(bucketBatches)
 			batches.FillPercent = 1 // sequences only grow
 			removed := 0
@@ -252,6 +266,10 @@ func (s *Spool) store(seq uint64, value []byte, entries int) error {
 	}
 	s.state, s.unsent, s.bytes, s.kept = next, unsent, bytes, kept
 	s.wake()
+	if err := s.shrink(size); err != nil {
+		// The batch is stored. Without its file the next one fails, and says so.
+		s.log.Error("The spool cannot be made smaller.", "error", err)
+	}
 	return nil
 }
 
@@ -303,7 +321,7 @@ func (s *Spool) after(after uint64) (seq uint64, batch []byte, err error) {
 		return 0, nil, nil
 	}
 	var bad []uint64
-	err = guarded(func() error {
+	err = s.guarded(func() error {
 		return s.db.View(func(tx *bolt.Tx) error {
 			c := tx.Bucket(bucketBatches).Cursor()
 			for k, v := c.Seek(sequenceKey(after + 1)); k != nil; k, v = c.Next() {
@@ -332,7 +350,7 @@ func (s *Spool) after(after uint64) (seq uint64, batch []byte, err error) {
 // remove drops one batch that cannot be read.
 func (s *Spool) remove(seq uint64) error {
 	next, unsent, bytes, kept := s.state, s.unsent, s.bytes, s.kept
-	err := guarded(func() error {
+	err := s.guarded(func() error {
 		return s.db.Update(func(tx *bolt.Tx) error {
 			batches := tx.Bucket(bucketBatches)
 			size := charge(batches.Get(sequenceKey(seq)))
@@ -384,7 +402,7 @@ func (s *Spool) markAcked(seq uint64) error {
 
 // measure counts the batches after one sequence and up to another.
 func (s *Spool) measure(after, upTo uint64) (n, bytes int64, err error) {
-	err = guarded(func() error {
+	err = s.guarded(func() error {
 		return s.db.View(func(tx *bolt.Tx) error {
 			c := tx.Bucket(bucketBatches).Cursor()
 			for k, v := c.Seek(sequenceKey(after + 1)); k != nil && binary.BigEndian.Uint64(k) <= upTo; k, v = c.Next() {
@@ -442,7 +460,7 @@ func (s *Spool) renumber() error {
 	next := newState()
 	next.Stated, next.Lost, next.Refused, next.Replay = s.state.Stated, s.state.Lost, s.state.Refused, s.state.Replay
 	var unsent, bytes int64
-	err := guarded(func() error {
+	err := s.guarded(func() error {
 		return s.db.Update(func(tx *bolt.Tx) error {
 			old := tx.Bucket(bucketBatches)
 			var keys [][]byte
@@ -492,37 +510,9 @@ func (s *Spool) renumber() error {
 	return nil
 }
 
-// BeginReplay tells what is about to be read. When that is what was read before,
-// the earlier replay goes on: it is returned, and Stated says how many entries
-// of it are in the spool already. Otherwise, and always with again, r is a new
-// one, and Stated is 0.
-func (s *Spool) BeginReplay(r Replay, again bool) (Replay, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if old := s.state.Replay; !again && old != nil && old.Inputs == r.Inputs && (old.Done || old.Version == r.Version) {
-		return *old, nil
-	}
-	next := s.state
-	next.Replay, next.Stated = &r, 0
-	return r, s.write(next)
-}
-
-// EndReplay notes that everything of the replay was appended.
-func (s *Spool) EndReplay() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.state.Replay == nil || s.state.Replay.Done {
-		return nil
-	}
-	next, done := s.state, *s.state.Replay
-	done.Done = true
-	next.Replay = &done
-	return s.write(next)
-}
-
 // write stores a state.
 func (s *Spool) write(next state) error {
-	if err := guarded(func() error {
+	if err := s.guarded(func() error {
 		return s.db.Update(func(tx *bolt.Tx) error { return putState(tx, next) })
 	}); err != nil {
 		return fmt.Errorf("writing spool %s: %w", s.path, err)
@@ -583,12 +573,17 @@ func (s *Spool) Drained(ctx context.Context) error {
 	}
 }
 
-// Close writes what is not on disk yet, and closes the file.
+// Close writes what is not on disk yet, and closes the file. One that turned out
+// damaged is set aside, so that the next start is not stopped by it.
 func (s *Spool) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.damaged != nil {
+		_ = s.guarded(s.db.Close) // it did all it could
+		return s.setAside(s.damaged)
+	}
 	err := s.write(s.state)
-	if closed := guarded(s.db.Close); err == nil && closed != nil {
+	if closed := s.guarded(s.db.Close); err == nil && closed != nil {
 		err = fmt.Errorf("closing spool %s: %w", s.path, closed)
 	}
 	return err

@@ -1,16 +1,21 @@
 package ship
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"runtime"
 	"syscall"
 
 	bolt "go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
+
+	"github.com/verderer/verderer/activity/wire"
 )
 
 // errDamaged says that a spool's file is not one, or no longer.
@@ -20,9 +25,7 @@ var errDamaged = errors.New("the file is damaged")
 // is errDamaged when a new file would help.
 func (s *Spool) open() error {
 	if info, err := os.Stat(s.path); err == nil && info.Size() > 0 {
-		// bbolt looks for free pages when it opens a file to write, in a goroutine
-		// of its own, where a damaged page ends the process. So everything is
-		// visited beforehand, where it does not.
+		// Better found now than in the middle of sending.
 		if err := s.visit(info.Size()); err != nil {
 			return err
 		}
@@ -67,13 +70,17 @@ func (s *Spool) visit(size int64) error {
 				return fmt.Errorf("%w: its state cannot be read", errDamaged)
 			}
 			var last uint64
+			seek := batches.Cursor()
 			return batches.ForEach(func(k, v []byte) error {
 				if len(k) != 8 || v == nil || binary.BigEndian.Uint64(k) <= last || binary.BigEndian.Uint64(k) > known.Last {
 					return fmt.Errorf("%w: batch after %d is out of order", errDamaged, last)
 				}
 				last = binary.BigEndian.Uint64(k)
+				if found, _ := seek.Seek(k); !bytes.Equal(found, k) {
+					return fmt.Errorf("%w: batch %d is not where it belongs", errDamaged, last)
+				}
 				if len(v) > 0 {
-					touched = v[len(v)-1]
+					runtime.KeepAlive(v[len(v)-1]) // read, so that it faults here
 				}
 				return nil
 			})
@@ -81,20 +88,18 @@ func (s *Spool) visit(size int64) error {
 	})
 }
 
-// touched keeps the compiler from leaving out reads that are made to fault.
-var touched byte
-
 // with opens the file and runs the steps on it, until one fails.
 func (s *Spool) with(readOnly bool, steps ...func(*bolt.DB) error) error {
 	var file *os.File
-	err := guarded(func() error {
+	err := s.guarded(func() error {
 		db, err := bolt.Open(s.path, 0o600, &bolt.Options{
 			ReadOnly: readOnly,
 			Timeout:  lockWait,
-			// The list of free pages is as long as the file once was full; it would
-			// be written with every batch.
-			NoFreelistSync: true,
-			FreelistType:   bolt.FreelistMapType,
+			// The list of free pages is written with every batch (NoFreelistSync is
+			// false): without it bbolt would look for them when it opens a file, in a
+			// goroutine of its own, where a damaged page ends the process. shrink keeps
+			// the list short.
+			FreelistType: bolt.FreelistMapType,
 			OpenFile: func(name string, flag int, perm os.FileMode) (*os.File, error) {
 				var err error
 				file, err = os.OpenFile(name, flag, perm)
@@ -129,6 +134,45 @@ func (s *Spool) with(readOnly bool, steps ...func(*bolt.DB) error) error {
 		return err
 	}
 	return fmt.Errorf("%w: %v", errDamaged, err)
+}
+
+// shrink writes the file anew when little of it is in use: after a long outage it
+// would stay as large as it was. mu is held.
+func (s *Spool) shrink(size int64) error {
+	if size < leastShrunk || s.bytes+s.kept > size/8 {
+		return nil
+	}
+	small := s.path + ".small"
+	if err := os.Remove(small); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	err := s.guarded(func() error {
+		to, err := bolt.Open(small, 0o600, &bolt.Options{Timeout: lockWait, FreelistType: bolt.FreelistMapType})
+		if err != nil {
+			return err
+		}
+		err = bolt.Compact(to, s.db, wire.MaxBatch)
+		if closed := to.Close(); err == nil {
+			err = closed
+		}
+		return err
+	})
+	if err != nil {
+		os.Remove(small)
+		return err
+	}
+	// Windows does not rename over a file that is open.
+	if err := s.guarded(s.db.Close); err != nil {
+		return err
+	}
+	renamed := replaceFile(small, s.path)
+	if renamed == nil {
+		renamed = syncDir(filepath.Dir(s.path))
+	}
+	return errors.Join(renamed, s.with(false, func(db *bolt.DB) error {
+		s.db = db
+		return nil
+	}))
 }
 
 // takeStock counts what the spool holds.

@@ -15,7 +15,8 @@ const (
 	// batchSize is how many bytes of entries, uncompressed, close a batch. One
 	// activity more stays far below wire.MaxBatch.
 	batchSize = 64 << 10
-	// batchAge closes a batch that is not full: what an alert waits for here.
+	// batchAge closes a batch that is not full. Of what is captured, a progress
+	// does so before.
 	batchAge = 250 * time.Millisecond
 	// maxWaiting caps the bytes that wait for the disk. At 10,000 activities a
 	// second, it lasts for seconds, which is longer than a busy disk takes.
@@ -56,6 +57,7 @@ type entries struct {
 	list  []wire.Entry
 	size  int
 	since time.Time // when the first entry came
+	due   bool      // to be appended as soon as the disk is free; until then entries join it
 }
 
 func (b *entries) full() bool { return b.size >= batchSize || len(b.list) >= wire.MaxEntries }
@@ -75,8 +77,13 @@ func NewWriter(ctx context.Context, spool *Spool, wait bool, log *slog.Logger) *
 }
 
 // Emit takes the next statement. It belongs to one goroutine. The error is that
-// the writer's context ended, or that it gave up.
+// the writer's context ended, or that the spool is damaged.
 func (w *Writer) Emit(e wire.Entry) error {
+	select {
+	case <-w.done:
+		return w.failure()
+	default:
+	}
 	if w.skip > 0 {
 		w.skip--
 		return nil
@@ -90,7 +97,7 @@ func (w *Writer) Emit(e wire.Entry) error {
 		w.mu.Unlock()
 		if !w.wait {
 			w.entries.Add(1)
-			return w.ctx.Err()
+			return nil
 		}
 		select {
 		case <-w.room:
@@ -106,7 +113,12 @@ func (w *Writer) Emit(e wire.Entry) error {
 	b.list = append(b.list, e)
 	b.size += size
 	w.waiting += size
-	due := len(b.list) == 1 || b.full()
+	if e.Activity == nil && !w.wait {
+		// Of what is captured the center acts on activities when progress has
+		// passed them, so waiting for more than that is of no use.
+		b.due = true
+	}
+	due := len(b.list) == 1 || b.due || b.full()
 	w.mu.Unlock()
 	if due {
 		signal(w.wake)
@@ -182,7 +194,7 @@ func (w *Writer) take() (b *entries, left time.Duration, closing bool) {
 		return nil, time.Hour, w.closing
 	}
 	b = w.batches[0]
-	if age := time.Since(b.since); age < batchAge && !b.full() && !w.closing {
+	if age := time.Since(b.since); age < batchAge && !b.due && !b.full() && !w.closing {
 		return nil, batchAge - age, false
 	}
 	w.batches = w.batches[1:]
@@ -212,6 +224,9 @@ func (w *Writer) append(list []wire.Entry) error {
 		case errors.As(err, &encoding):
 			w.unfit.Add(1)
 			w.log.Error("An activity cannot be sent and is dropped.", "error", err)
+			if !w.wait {
+				return nil
+			}
 			// A statement that says nothing takes its place, so that the spool goes
 			// on counting.
 			list = []wire.Entry{{Progress: 1}}

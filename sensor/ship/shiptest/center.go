@@ -4,6 +4,7 @@
 package shiptest
 
 import (
+	"cmp"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -36,8 +37,8 @@ const Sensor = "sensor-1"
 // Secret stands in the access key.
 const Secret = "secret"
 
-// Center is a center. Its fields may be set before it is used; the functions are
-// called with no lock held.
+// Center is a center. What it does may be changed in Set; its functions are called
+// with no lock held.
 type Center struct {
 	Enrol   *httptest.Server
 	Address string // host:port of the sensor port, the same after Restart
@@ -46,6 +47,8 @@ type Center struct {
 	Batch func(n int, b *wire.Batch) Fate
 	// Life of the certificates that it issues; 0 is an hour.
 	Life time.Duration
+	// RenewInVain issues certificates that are not accepted afterwards.
+	RenewInVain bool
 	// Welcome changes what Hello is answered; nil: nothing.
 	Welcome func(*wire.Welcome)
 
@@ -86,12 +89,19 @@ func NewCenter(t testing.TB) *Center {
 	c := &Center{t: t, last: make(map[uint64]uint64), revoked: make(map[string]bool)}
 	c.caKey, c.ca = CA(t)
 	c.Enrol = httptest.NewUnstartedServer(http.HandlerFunc(c.enrol))
-	c.Enrol.TLS = &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{c.certificate(time.Hour)}}
+	c.Enrol.TLS = &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{c.certificate()}}
 	c.Enrol.StartTLS()
 	t.Cleanup(c.Enrol.Close)
 	c.Start()
 	t.Cleanup(c.Stop)
 	return c
+}
+
+// Set changes what the center does.
+func (c *Center) Set(f func(*Center)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f(c)
 }
 
 // Key is an access key of this center.
@@ -112,13 +122,12 @@ func CA(t testing.TB) (*ecdsa.PrivateKey, *x509.Certificate) {
 	return key, sign(t, tmpl, tmpl, &key.PublicKey, key)
 }
 
-// Certificate makes the center a certificate for 127.0.0.1 that ends after some
-// time, with its CA.
-func (c *Center) certificate(life time.Duration) tls.Certificate {
+// certificate makes the center one for 127.0.0.1, with its CA.
+func (c *Center) certificate() tls.Certificate {
 	key := newKey(c.t)
-	cert := sign(c.t, &x509.Certificate{SerialNumber: serial(), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(life),
+	cert := sign(c.t, &x509.Certificate{SerialNumber: serial(), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}, c.ca, &key.PublicKey, c.caKey)
+		DNSNames: []string{"center.example"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}, c.ca, &key.PublicKey, c.caKey)
 	return tls.Certificate{Certificate: [][]byte{cert.Raw, c.ca.Raw}, PrivateKey: key}
 }
 
@@ -128,10 +137,9 @@ func (c *Center) issue(csr []byte) (der []byte, err error) {
 	if err != nil {
 		return nil, err
 	}
-	life := c.Life
-	if life == 0 {
-		life = time.Hour
-	}
+	c.mu.Lock()
+	life := cmp.Or(c.Life, time.Hour)
+	c.mu.Unlock()
 	now := time.Now()
 	cert := sign(c.t, &x509.Certificate{SerialNumber: serial(), Subject: pkix.Name{CommonName: Sensor}, NotBefore: now.Add(-life / 10), NotAfter: now.Add(life),
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}, c.ca, req.PublicKey, c.caKey)
@@ -167,7 +175,7 @@ func (c *Center) Start() {
 	s, err := server.NewServer(&server.Options{
 		Host: "127.0.0.1", Port: port, NoLog: true, NoSigs: true, MaxPayload: 1 << 20,
 		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS13, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: pool,
-			Certificates: []tls.Certificate{c.certificate(time.Hour)}},
+			Certificates: []tls.Certificate{c.certificate()}},
 		TLSTimeout:                 5,
 		CustomClientAuthentication: (*gate)(c),
 	})
@@ -261,9 +269,10 @@ func (c *Center) hello(b []byte) any {
 	c.mu.Lock()
 	c.hellos = append(c.hellos, h)
 	w := wire.Welcome{Now: activity.Time(time.Now().UnixNano()), Sequence: c.last[h.Spool]}
+	change := c.Welcome
 	c.mu.Unlock()
-	if c.Welcome != nil {
-		c.Welcome(&w)
+	if change != nil {
+		change(&w)
 	}
 	return w
 }
@@ -276,11 +285,11 @@ func (c *Center) batch(data []byte) any {
 	}
 	c.mu.Lock()
 	c.came++
-	n := c.came
+	n, decide := c.came, c.Batch
 	c.mu.Unlock()
 	fate := Store
-	if c.Batch != nil {
-		fate = c.Batch(n, b)
+	if decide != nil {
+		fate = decide(n, b)
 	}
 	switch fate {
 	case Hold:
@@ -336,6 +345,13 @@ func (c *Center) renew(b []byte) any {
 	if err != nil {
 		return wire.Renewed{Refused: err.Error()}
 	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		return wire.Renewed{Refused: err.Error()}
+	}
+	c.mu.Lock()
+	c.revoked[cert.SerialNumber.String()] = c.RenewInVain
+	c.mu.Unlock()
 	return wire.Renewed{Certificate: der, CA: c.ca.Raw}
 }
 
