@@ -353,6 +353,9 @@ func (e *embedded) publish(b []byte, last uint64) error {
 	ctx, cancel := context.WithTimeout(e.failing, answerWithin)
 	defer cancel()
 	ack, err := e.js.PublishMsg(ctx, &nats.Msg{Subject: subject, Data: b}, jetstream.WithExpectLastSequence(last))
+	if err != nil && e.failing.Err() != nil {
+		err = fmt.Errorf("the embedded server failed, its log says how: %w", err)
+	}
 	if err == nil && ack.Sequence != last+1 {
 		err = fmt.Errorf("stored at %d, not at %d", ack.Sequence, last+1)
 	}

@@ -90,8 +90,8 @@ func (l *serverLog) Errorf(format string, v ...any) {
 	l.onError()
 	l.line(slog.LevelError, format, v)
 }
-func (l *serverLog) Debugf(format string, v ...any)  {}
-func (l *serverLog) Tracef(format string, v ...any)  {}
+func (l *serverLog) Debugf(format string, v ...any) {}
+func (l *serverLog) Tracef(format string, v ...any) {}
 func (l *serverLog) Fatalf(format string, v ...any) {
 	l.mu.Lock()
 	l.first = errors.Join(l.first, fmt.Errorf(format, v...))

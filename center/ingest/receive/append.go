@@ -195,6 +195,7 @@ func (r *Receiver) plan(p *plan, in *incoming, ack *wire.Ack) bool {
 	p.touch(s)
 	skipped := int64(s.store(in.spool, in.sequence))
 	s.Lost += skipped
+	s.finished = false
 	r.stats.Lost += skipped
 	if in.progress != 0 {
 		s.clock = in.progress

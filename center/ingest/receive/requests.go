@@ -157,6 +157,7 @@ func (r *Receiver) status(s *sensor, m *nats.Msg) {
 		s.FirstPacket = r.now()
 	}
 	s.Status = st
+	s.finished = st.Done && st.Spool.Batches == 0 && !s.busy
 	s.Skew = st.Now.Sub(r.now())
 }
 

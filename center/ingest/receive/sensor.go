@@ -36,6 +36,9 @@ type sensor struct {
 	sign  bool          // a renewal is under way
 	files bool          // as of its last hello, or of the journal
 	limit *rate.Limiter // of messages other than batches
+	// finished: it said that it has read its files and sent everything, and has
+	// sent nothing since.
+	finished bool
 
 	heard     time.Time // its last message
 	refusedAt time.Time
@@ -150,7 +153,7 @@ func (s *sensor) mustDetach(now activity.Time, wall time.Time, live bool) string
 		return "nothing was heard of it for 10 seconds"
 	case s.files && live:
 		return "a sensor that reads the present takes part"
-	case s.files && s.Status.Done && s.Status.Spool.Batches == 0:
+	case s.files && s.finished:
 		return "it has read its files"
 	case s.files:
 		return ""
