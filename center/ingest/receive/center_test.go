@@ -137,12 +137,13 @@ type center struct {
 	mu      sync.Mutex
 	revoked map[string]bool // serials
 	serial  int64
+	news    chan string // ids that Changed was called with, as far as there is room
 }
 
 // newCenter starts one. j may be nil.
 func newCenter(t testing.TB, j *journal.Journal, c *clock, known map[string]Known) *center {
 	t.Helper()
-	n := &center{t: t, ca: newCA(t, "our CA"), clock: c, journal: j, log: new(lines), revoked: make(map[string]bool), serial: 100}
+	n := &center{t: t, ca: newCA(t, "our CA"), clock: c, journal: j, log: new(lines), revoked: make(map[string]bool), serial: 100, news: make(chan string, 100)}
 	if c == nil {
 		n.clock = &clock{t: time.Now()}
 	}
@@ -171,8 +172,14 @@ func newCenter(t testing.TB, j *journal.Journal, c *clock, known map[string]Know
 			return wire.Renewed{Certificate: []byte("for " + id)}, nil
 		},
 		Health: n.health,
-		Now:    n.clock.now,
-		Log:    log,
+		Changed: func(id string) {
+			select {
+			case n.news <- id:
+			default:
+			}
+		},
+		Now: n.clock.now,
+		Log: log,
 	})
 	if err != nil {
 		t.Fatal(err)

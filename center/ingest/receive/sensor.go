@@ -29,6 +29,8 @@ const (
 type sensor struct {
 	State
 	id    string
+	name  string            // for people
+	said  map[string]string // the issues that are open, by kind: their text
 	conns []uint64
 	known bool          // from the journal; not heard of yet
 	gone  bool          // revoked or removed
@@ -72,7 +74,7 @@ func (r *Receiver) sensor(id string) *sensor {
 	if s == nil {
 		// Five a second, after twenty at once: a sensor says hello and its
 		// status every 5 s.
-		s = &sensor{id: id, limit: rate.NewLimiter(5, 20)}
+		s = &sensor{id: id, name: id, limit: rate.NewLimiter(5, 20), said: make(map[string]string)}
 		r.sensors[id] = s
 	}
 	return s
