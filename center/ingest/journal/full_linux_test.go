@@ -122,7 +122,7 @@ func TestDiskFullUnderTheServer(t *testing.T) {
 	}
 	ballast := fill(t, dir, 150<<10)
 	failed := 0
-	for failed < 5 && n < 100 {
+	for failed < 2 && n < 100 {
 		// room sees that it does not fit: what is to be tested is behind it.
 		j.append.Lock()
 		e, err := j.running()

@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"time"
 
@@ -109,6 +110,7 @@ type embedded struct {
 	// after a second and not after half a minute.
 	failing context.Context
 	end     context.CancelFunc
+	blocks  time.Time // when a file last came to the log's folder, as of the last sync of it
 }
 
 // Open opens the log in cfg.Dir, or starts one.
@@ -317,7 +319,9 @@ func (j *Journal) Append(ctx context.Context, items ...Item) (uint64, error) {
 		return 0, err
 	}
 	last := j.Last()
-	err = e.publish(b, last)
+	if err = e.publish(b, last); err == nil {
+		err = j.syncFolder(e)
+	}
 	if err != nil && isLogFull(err) {
 		j.count(func(s *Stats) { s.Full++; j.full = true })
 		return 0, j.logFull()
@@ -353,10 +357,36 @@ func (e *embedded) publish(b []byte, last uint64) error {
 	ctx, cancel := context.WithTimeout(e.failing, answerWithin)
 	defer cancel()
 	ack, err := e.js.PublishMsg(ctx, &nats.Msg{Subject: subject, Data: b}, jetstream.WithExpectLastSequence(last))
+	if err != nil && e.failing.Err() != nil {
+		err = fmt.Errorf("the embedded server failed, its log says how: %w", err)
+	}
 	if err == nil && ack.Sequence != last+1 {
 		err = fmt.Errorf("stored at %d, not at %d", ack.Sequence, last+1)
 	}
 	return err
+}
+
+// syncFolder syncs the folder of the log's files if one was added. The server
+// syncs what it writes to a new file, and the file's name minutes later; not
+// every file system does that by itself.
+func (j *Journal) syncFolder(e *embedded) error {
+	if runtime.GOOS == "windows" {
+		return nil // knows no such thing
+	}
+	dir := filepath.Join(j.cfg.Dir, "jetstream", server.DEFAULT_GLOBAL_ACCOUNT, "streams", streamName, "msgs")
+	info, err := os.Stat(dir)
+	if err != nil || info.ModTime().Equal(e.blocks) {
+		return err
+	}
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	e.blocks = info.ModTime()
+	return nil
 }
 
 // isLogFull tells an answer of DiscardNew from other failures to store.

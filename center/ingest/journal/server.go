@@ -17,13 +17,15 @@ import (
 // index, and after a crash the newest blocks of it.
 const startWithin = 2 * time.Minute
 
-// StartServer starts an embedded NATS server, here and where sensors connect.
-// What it logs goes to log, as it words it.
+// StartServer starts an embedded NATS server that others connect to. What it
+// logs goes to log, as it words it, and no higher than as a warning: its errors
+// are those of who connects.
 func StartServer(o *server.Options, log *slog.Logger) (*server.Server, error) {
-	return startServer(o, log, func() {})
+	return startServer(o, log, nil)
 }
 
-// startServer calls onError whenever the server logs an error.
+// startServer calls onError whenever the server logs an error. nil: they are of
+// no concern.
 func startServer(o *server.Options, log *slog.Logger, onError func()) (*server.Server, error) {
 	// Signals are the program's own business, and so is the exit.
 	o.NoSigs, o.DisableJetStreamBanner = true, true
@@ -87,6 +89,10 @@ func (l *serverLog) Warnf(format string, v ...any) {
 	l.line(slog.LevelWarn, format, v)
 }
 func (l *serverLog) Errorf(format string, v ...any) {
+	if l.onError == nil {
+		l.line(slog.LevelWarn, format, v)
+		return
+	}
 	l.onError()
 	l.line(slog.LevelError, format, v)
 }

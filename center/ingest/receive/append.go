@@ -148,10 +148,19 @@ func (r *Receiver) commit(work []*incoming, sweep bool) {
 	for _, id := range p.gone {
 		r.clear(id)
 	}
-	for s, l := range p.before {
-		if err == nil && s.attached != l.attached {
-			r.cfg.Changed(s.id)
+	if err != nil {
+		return
+	}
+	for _, i := range p.items {
+		switch {
+		case i.Attach != 0:
+			r.cfg.Log.Info("sensor attached", "sensor", i.Sensor, "from", i.Attach, "files", i.Files)
+		case i.Detach != "":
+			r.cfg.Log.Info("sensor detached", "sensor", i.Sensor, "why", i.Detach)
+		default:
+			continue
 		}
+		r.cfg.Changed(i.Sensor)
 	}
 }
 
@@ -159,7 +168,6 @@ func (r *Receiver) commit(work []*incoming, sweep bool) {
 func (r *Receiver) sweep(p *plan) {
 	for _, s := range r.sensors {
 		if why := s.mustDetach(p.now, p.wall, p.live > 0); why != "" {
-			r.cfg.Log.Info("sensor detached", "sensor", s.id, "why", why)
 			p.detach(s, why)
 		} else if s.gone && !s.attached {
 			p.forget(r, s)
@@ -195,6 +203,7 @@ func (r *Receiver) plan(p *plan, in *incoming, ack *wire.Ack) bool {
 	p.touch(s)
 	skipped := int64(s.store(in.spool, in.sequence))
 	s.Lost += skipped
+	s.finished = false
 	r.stats.Lost += skipped
 	if in.progress != 0 {
 		s.clock = in.progress
@@ -207,14 +216,12 @@ func (r *Receiver) plan(p *plan, in *incoming, ack *wire.Ack) bool {
 					}
 				}
 			}
-			r.cfg.Log.Info("sensor attached", "sensor", s.id, "progress", s.clock, "files", s.files)
 			p.attach(s)
 		}
 	}
 	p.items = append(p.items, journal.Item{Sensor: s.id, Batch: in.data})
 	// After its batch, which is still in order.
 	if why := s.mustDetach(p.now, p.wall, p.live > 0); why != "" {
-		r.cfg.Log.Info("sensor detached", "sensor", s.id, "why", why)
 		p.detach(s, why)
 	}
 	ack.Sequence = in.sequence
@@ -227,7 +234,7 @@ func (r *Receiver) refuseBatch(s *sensor, reason string, why error, now time.Tim
 	r.stats.Refused[reason]++
 	s.Refused++
 	s.RefusedWhy, s.refusedAt = why.Error(), now
-	r.cfg.Log.Warn("batch refused", "sensor", s.id, "why", why)
+	r.warn("batch refused", "sensor", s.id, "why", why)
 }
 
 // outcome notes whether the journal could store.

@@ -32,36 +32,58 @@ func (r *Receiver) clear(id string) {
 	}
 }
 
-// watch opens and closes the issues of all sensors.
+// watch opens and closes issues.
 func (r *Receiver) watch() {
 	now, wall := r.cfg.Journal.Now(), r.cfg.Now()
-	type finding struct {
-		id   string
-		open map[string]health.Issue
-	}
-	var all []finding
+	var set []health.Issue
+	var cleared [][2]string
 	r.mu.Lock()
 	for _, s := range r.sensors {
-		if !s.gone {
-			all = append(all, finding{s.id, r.issues(s, now, wall)})
+		if s.gone {
+			continue
+		}
+		open := r.issues(s, now, wall)
+		for _, k := range kinds {
+			switch i, ok := open[k]; {
+			case ok && s.said[k] != i.Text:
+				i.Kind, i.Subject, i.Since = k, s.id, activity.Time(wall.UnixNano())
+				set = append(set, i)
+				s.said[k] = i.Text
+			case !ok && s.said[k] != "":
+				cleared = append(cleared, [2]string{k, s.id})
+				delete(s.said, k)
+			}
 		}
 	}
 	stuck := r.full || r.failed
 	r.mu.Unlock()
-	for _, f := range all {
-		for _, k := range kinds {
-			if i, ok := f.open[k]; ok {
-				i.Kind, i.Subject, i.Since = k, f.id, r.now()
-				r.cfg.Health.Set(i)
-			} else {
-				r.cfg.Health.Clear(k, f.id)
-			}
-		}
+	// Without the lock: who is told of a change asks for our States.
+	for _, i := range set {
+		r.cfg.Health.Set(i)
 	}
-	if stuck {
-		if err := r.cfg.Journal.Room(); err == nil {
-			r.outcome(nil)
-		}
+	for _, k := range cleared {
+		r.cfg.Health.Clear(k[0], k[1])
+	}
+	if stuck && r.cfg.Journal.Room() == nil {
+		r.outcome(nil)
+	}
+	r.back(now.Sub(activity.Time(wall.UnixNano())))
+}
+
+// back opens or closes the issue of the center's own clock.
+func (r *Receiver) back(by time.Duration) {
+	r.mu.Lock()
+	was := r.wentBack
+	r.wentBack = by > skewed
+	is := r.wentBack
+	r.mu.Unlock()
+	switch {
+	case is && !was:
+		r.cfg.Health.Set(health.Issue{Kind: "center-clock", Severity: detect.Medium, Since: r.now(),
+			Text:   fmt.Sprintf("The center's clock went back by %s. Until it has caught up what is stored carries the time at which it did, and sensors may seem to be ahead.", by.Round(time.Second)),
+			Remedy: "Check where the center's machine takes its time from."})
+	case was && !is:
+		r.cfg.Health.Clear("center-clock", "")
 	}
 }
 
@@ -69,7 +91,7 @@ func (r *Receiver) watch() {
 // s.Behind. mu is held.
 func (r *Receiver) issues(s *sensor, now activity.Time, wall time.Time) map[string]health.Issue {
 	open := make(map[string]health.Issue)
-	name := r.cfg.Name(s.id)
+	name := s.name
 	set := func(kind string, severity detect.Severity, text, remedy string) {
 		open[kind] = health.Issue{Severity: severity, Text: text, Remedy: remedy}
 	}

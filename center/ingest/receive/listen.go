@@ -121,17 +121,22 @@ func (r *Receiver) verify(cert *x509.Certificate, from net.Addr) error {
 func (r *Receiver) refuse(cert *x509.Certificate, from net.Addr, why string) {
 	r.mu.Lock()
 	r.stats.Refusals++
+	r.mu.Unlock()
+	r.warn("connection of a sensor refused", "why", why, "from", from.String(),
+		"certificate", cert.Subject.CommonName, "serial", fmt.Sprintf("%032x", cert.SerialNumber),
+		"issuer", cert.Issuer.CommonName)
+}
+
+// warn logs what somebody outside has caused, but no flood of it.
+func (r *Receiver) warn(message string, args ...any) {
 	if !r.limit.Allow() {
-		r.unsaid++
-		r.mu.Unlock()
+		r.unsaid.Add(1)
 		return
 	}
-	unsaid := r.unsaid
-	r.unsaid = 0
-	r.mu.Unlock()
-	r.cfg.Log.Warn("connection of a sensor refused", "why", why, "from", from.String(),
-		"certificate", cert.Subject.CommonName, "serial", fmt.Sprintf("%032x", cert.SerialNumber),
-		"issuer", cert.Issuer.CommonName, "refusals_left_out", unsaid)
+	if n := r.unsaid.Swap(0); n > 0 {
+		args = append(args, "lines_left_out", n)
+	}
+	r.cfg.Log.Warn(message, args...)
 }
 
 // authentication decides who a connection is.
@@ -194,9 +199,11 @@ func validID(id string) bool {
 
 // connect notes a connection of a sensor, unless it has too many.
 func (r *Receiver) connect(id string, conn uint64) bool {
+	name := r.cfg.Name(id)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := r.sensor(id)
+	s.name = name
 	r.connected(s)
 	if len(s.conns) >= maxOfSensor {
 		return false

@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"maps"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -45,7 +46,7 @@ type Config struct {
 	Renew   func(id string, csr []byte) (wire.Renewed, error)
 	Health  *health.Registry
 	Name    func(id string) string // what people call a sensor; nil: its id
-	Changed func(id string)        // States has news of a sensor; nil: nobody asks
+	Changed func(id string)        // States has news of a sensor; also before New has returned; nil: nobody asks
 	Now     func() time.Time       // nil: time.Now
 	Log     *slog.Logger
 }
@@ -111,8 +112,9 @@ const (
 	// some 10 KiB. It is kept for every sensor.
 	maxStatus = 64 << 10
 	// decoders run at once. One batch may take 15 times wire.MaxPlain while it
-	// is decoded, so this is not left to the number of cores.
-	decoders = 4
+	// is decoded, so this is not left to the number of cores. Two decode some
+	// thousand batches of 64 KiB in a second.
+	decoders = 2
 	// tickEvery is how often silence and lag are looked for.
 	tickEvery = 250 * time.Millisecond
 )
@@ -124,7 +126,7 @@ type Receiver struct {
 	conn   *nats.Conn
 	token  string // of our own connection
 	limit  *rate.Limiter
-	unsaid int // refusals not logged since the last that was; guarded by mu
+	unsaid atomic.Int64 // lines that limit kept out of the log, since the last that it did not
 
 	decode  chan *incoming // capacity: one for each sensor
 	decoded chan *incoming
@@ -139,7 +141,9 @@ type Receiver struct {
 	started time.Time
 	full    bool // the journal had no room when last asked
 	failed  bool // the journal failed otherwise
-	stats   Stats
+
+	wentBack bool // the center's clock; an issue is open
+	stats    Stats
 }
 
 // New starts to listen. The journal gets a Detach for every sensor that was
@@ -155,9 +159,8 @@ func New(cfg Config) (*Receiver, error) {
 		cfg.Changed = func(string) {}
 	}
 	r := &Receiver{
-		cfg: cfg,
-		// What connects from outside may write 5 lines a second into our log.
-		limit:   rate.NewLimiter(5, 50),
+		cfg:     cfg,
+		limit:   newLimit(),
 		decode:  make(chan *incoming, maxConnections),
 		decoded: make(chan *incoming, maxConnections),
 		wake:    make(chan struct{}, 1),
@@ -165,12 +168,11 @@ func New(cfg Config) (*Receiver, error) {
 		ready:   make(chan struct{}),
 		sensors: make(map[string]*sensor),
 		started: cfg.Now(),
-		stats: Stats{
-			Refused: make(map[string]int64), Held: make(map[string]int64), Ignored: make(map[string]int64),
-		},
+		stats:   newStats(),
 	}
 	for id, k := range cfg.Sensors {
 		s := r.sensor(id)
+		s.name = cfg.Name(id)
 		s.attached, s.attachedFiles, s.clock = k.Attached, k.Files, k.Clock
 		s.files, s.known = k.Files, true
 		if k.Spool != 0 {
@@ -189,6 +191,14 @@ func New(cfg Config) (*Receiver, error) {
 	}
 	r.done.Go(r.appendAll)
 	return r, nil
+}
+
+// newLimit is for our log: what connects from outside may write 5 lines a second
+// into it, after 50 at once.
+func newLimit() *rate.Limiter { return rate.NewLimiter(5, 50) }
+
+func newStats() Stats {
+	return Stats{Refused: make(map[string]int64), Held: make(map[string]int64), Ignored: make(map[string]int64)}
 }
 
 // Addr is where sensors connect.
@@ -249,7 +259,7 @@ func (r *Receiver) Disconnect(id string) {
 	if s != nil {
 		s.gone = true
 		s.detach = "its certificate was revoked"
-		conns = s.conns
+		conns = slices.Clone(s.conns)
 	}
 	r.mu.Unlock()
 	for _, c := range conns {

@@ -84,7 +84,7 @@ func (r *Receiver) answer(reply string, v any) {
 		err = r.conn.Publish(reply, b)
 	}
 	if err != nil && !r.closed.Load() {
-		r.cfg.Log.Warn("answering a sensor failed", "inbox", reply, "error", err)
+		r.warn("answering a sensor failed", "inbox", reply, "error", err)
 	}
 }
 
@@ -104,7 +104,7 @@ func (r *Receiver) hello(s *sensor, m *nats.Msg) {
 	if w.Refused == "" {
 		w.TagKeys = r.cfg.TagKeys()
 	} else {
-		r.cfg.Log.Warn("sensor refused", "sensor", s.id, "why", w.Refused)
+		r.warn("sensor refused", "sensor", s.id, "why", w.Refused)
 	}
 	r.answer(m.Reply, w)
 }
@@ -157,6 +157,7 @@ func (r *Receiver) status(s *sensor, m *nats.Msg) {
 		s.FirstPacket = r.now()
 	}
 	s.Status = st
+	s.finished = st.Done && st.Spool.Batches == 0 && !s.busy
 	s.Skew = st.Now.Sub(r.now())
 }
 
@@ -185,7 +186,7 @@ func (r *Receiver) renew(s *sensor, m *nats.Msg) {
 		}
 		r.mu.Unlock()
 		if err != nil {
-			r.cfg.Log.Warn("certificate not renewed", "sensor", s.id, "error", err)
+			r.warn("certificate not renewed", "sensor", s.id, "error", err)
 			renewed = wire.Renewed{Refused: err.Error()}
 		}
 		r.answer(m.Reply, renewed)

@@ -29,6 +29,8 @@ const (
 type sensor struct {
 	State
 	id    string
+	name  string            // for people
+	said  map[string]string // the issues that are open, by kind: their text
 	conns []uint64
 	known bool          // from the journal; not heard of yet
 	gone  bool          // revoked or removed
@@ -36,6 +38,9 @@ type sensor struct {
 	sign  bool          // a renewal is under way
 	files bool          // as of its last hello, or of the journal
 	limit *rate.Limiter // of messages other than batches
+	// finished: it said that it has read its files and sent everything, and has
+	// sent nothing since.
+	finished bool
 
 	heard     time.Time // its last message
 	refusedAt time.Time
@@ -69,7 +74,7 @@ func (r *Receiver) sensor(id string) *sensor {
 	if s == nil {
 		// Five a second, after twenty at once: a sensor says hello and its
 		// status every 5 s.
-		s = &sensor{id: id, limit: rate.NewLimiter(5, 20)}
+		s = &sensor{id: id, name: id, limit: rate.NewLimiter(5, 20), said: make(map[string]string)}
 		r.sensors[id] = s
 	}
 	return s
@@ -150,7 +155,7 @@ func (s *sensor) mustDetach(now activity.Time, wall time.Time, live bool) string
 		return "nothing was heard of it for 10 seconds"
 	case s.files && live:
 		return "a sensor that reads the present takes part"
-	case s.files && s.Status.Done && s.Status.Spool.Batches == 0:
+	case s.files && s.finished:
 		return "it has read its files"
 	case s.files:
 		return ""
