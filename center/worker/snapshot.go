@@ -300,23 +300,29 @@ func writeFile(dir, name string, b []byte) error {
 
 // forget drops from the log what is older than both snapshots and KeepFor. When
 // the log takes more than KeepBytes, or there is no room for more, the snapshots
-// alone count. step is held.
+// alone count, even if there is but one: a log that is full stays so, and
+// nothing new is stored. step is held.
 func (w *Worker) forget() {
-	if w.before == 0 {
+	j := w.cfg.Journal
+	full := j.Room() != nil
+	needed := w.before + 1 // the oldest entry that a snapshot we keep is followed by
+	if w.before == 0 && full {
+		needed = w.snapped + 1
+	}
+	if needed <= j.First() {
 		return
 	}
-	j := w.cfg.Journal
-	before := uint64(0)
-	if j.Stats().Stored > uint64(w.cfg.KeepBytes) || j.Room() != nil {
-		before = w.before + 1
-	}
-	limit := activity.Time(w.cfg.Now().Add(-w.cfg.KeepFor).UnixNano())
-	for _, m := range w.marks {
-		if m.Ingest <= limit {
-			before = max(before, m.Position)
+	before := needed
+	if !full && j.Stats().Stored <= uint64(w.cfg.KeepBytes) {
+		before = 0
+		limit := activity.Time(w.cfg.Now().Add(-w.cfg.KeepFor).UnixNano())
+		for _, m := range w.marks {
+			if m.Ingest <= limit {
+				before = min(m.Position, needed)
+			}
 		}
 	}
-	if before = min(before, w.before+1); before <= j.First() {
+	if before <= j.First() {
 		return
 	}
 	if err := j.Forget(before); err != nil {

@@ -65,6 +65,7 @@ type Worker struct {
 	wake    chan struct{} // closed when at changes; nil: nobody waits
 	own     counter.Set
 	stats   Stats
+	failure string        // the last thing that panicked over the present entry
 	record  ingest.Record // reused
 }
 
@@ -168,6 +169,7 @@ func (w *Worker) Run(ctx context.Context) error {
 			case <-tick.C:
 				w.step.Lock()
 				w.snapshotIfDue()
+				w.forget() // if the log is full, no entry comes to do it
 				w.step.Unlock()
 			case <-done:
 				return
@@ -246,6 +248,7 @@ func (w *Worker) entry(ctx context.Context, e *journal.Entry) error {
 	w.mu.Lock()
 	res := w.apply(e)
 	w.mu.Unlock()
+	w.sayFailure(e.Position)
 	if err := w.emit(ctx, res); err != nil {
 		w.aborted = true
 		return err
