@@ -57,6 +57,10 @@ func (w *Worker) makeDir() error {
 	if err := os.MkdirAll(w.cfg.Dir, 0o700); err != nil {
 		return fmt.Errorf("making the folder of snapshots: %w", err)
 	}
+	left, _ := filepath.Glob(filepath.Join(w.cfg.Dir, "*"+partial))
+	for _, f := range left { // a crash came between
+		os.Remove(f)
+	}
 	return nil
 }
 
