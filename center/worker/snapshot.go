@@ -211,10 +211,7 @@ func (w *Worker) load(position uint64) (err error) {
 
 // snapshotIfDue writes a snapshot if one is due. step is held.
 func (w *Worker) snapshotIfDue() {
-	w.mu.Lock()
-	at := w.at
-	w.mu.Unlock()
-	if at == w.snapped || w.aborted || w.cfg.Now().Sub(w.snapAt) < max(w.cfg.SnapshotEvery, calm*w.snapTook) {
+	if w.at == w.snapped || w.aborted || w.cfg.Now().Sub(w.snapAt) < max(w.cfg.SnapshotEvery, calm*w.snapTook) {
 		return
 	}
 	if err := w.snapshot(); err != nil {
@@ -235,7 +232,8 @@ func (w *Worker) snapshot() error {
 		w.snapAt = w.cfg.Now()
 		w.snapTook = w.snapAt.Sub(start)
 	}()
-	w.mu.Lock()
+	// Who holds step is the only one to change any of it, so that others may go
+	// on asking for it meanwhile.
 	if n := len(w.marks); w.ingest != 0 && (n == 0 || w.ingest >= w.marks[n-1].Ingest+markEvery) {
 		w.marks = append(w.marks, mark{w.at, w.ingest})
 		w.marks = w.marks[max(0, len(w.marks)-maxMarks):]
@@ -246,7 +244,6 @@ func (w *Worker) snapshot() error {
 	if s.Core, err = w.core.Snapshot(); err == nil {
 		plain, err = json.Marshal(s)
 	}
-	w.mu.Unlock()
 	if err != nil {
 		return fmt.Errorf("writing a snapshot: %w", err)
 	}

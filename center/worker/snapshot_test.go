@@ -196,6 +196,31 @@ func TestForgetting(t *testing.T) {
 	}
 }
 
+// TestEntriesGone: what somebody took out of the log is said to be lost, and
+// does not stop what comes behind.
+func TestEntriesGone(t *testing.T) {
+	j, dir, got := openJournal(t, t.TempDir()), t.TempDir(), newSink()
+	add(t, j, attach("s"))
+	w := newWorker(t, j, dir, got, simple)
+	catchUp(t, w)
+	stop(t, w)
+	for i := 1; i <= 9; i++ {
+		add(t, j, batch(t, "s", wire.Batch{Spool: 1, Sequence: uint64(i), Entries: bind(float64(i), "ann")}))
+	}
+	if err := j.Forget(8); err != nil {
+		t.Fatal(err)
+	}
+	h := health.NewRegistry(nil)
+	w = newWorker(t, j, dir, got, simple, func(c *worker.Config) { c.Health = h })
+	catchUp(t, w)
+	if i := h.Issues(); len(i) != 1 || i[0].Kind != "log-damaged" || !strings.Contains(i[0].Text, "Entries 2 to 7 of the log") {
+		t.Errorf("issues %+v", i)
+	}
+	if s := titles(got); s != "ann×1 open, ann×2 open, ann×3 open" || w.Stats().Position != 10 {
+		t.Errorf("alerts %s, at %d", s, w.Stats().Position)
+	}
+}
+
 // TestFullLog: a log without room gets room, though no entry comes.
 func TestFullLog(t *testing.T) {
 	dir := t.TempDir()

@@ -350,3 +350,43 @@ func TestWait(t *testing.T) {
 		t.Errorf("waiting ended with %v", err)
 	}
 }
+
+// TestAskedWhileItWorks is for the race detector: everything may be asked while
+// entries are applied and snapshots are written.
+func TestAskedWhileItWorks(t *testing.T) {
+	j, got := openJournal(t, t.TempDir()), newSink()
+	w := newWorker(t, j, t.TempDir(), got, func(c *worker.Config) { c.SnapshotEvery = time.Millisecond })
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() {
+		if err := w.Run(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	for range 2 {
+		running.Go(func() {
+			for ctx.Err() == nil {
+				w.Seen()
+				w.Sensors()
+				w.Settings()
+				w.Counters()
+				w.Stats()
+				w.Evaluations(nil)
+			}
+		})
+	}
+	_, stated := recorded(t)
+	add(t, j, settings("low", "10.9.9.9"))
+	file(t, j, "files", stated, 20)
+	if err := w.Wait(t.Context(), j.Last()); err != nil {
+		t.Error(err)
+	}
+	cancel()
+	running.Wait()
+	if s := w.Stats(); s.Position != j.Last() || s.Snapshot != j.Last() || s.Entries != int64(j.Last()) || s.Results == 0 {
+		t.Errorf("%+v, the log ends at %d", s, j.Last())
+	}
+	if e := w.Evaluations(nil); len(e) != len(all.Definitions) || !e[0].Working {
+		t.Errorf("evaluations %+v", e)
+	}
+}
