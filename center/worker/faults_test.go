@@ -166,7 +166,7 @@ func TestStoppedWhileItCannotStore(t *testing.T) {
 	if err := w.Run(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.Run(t.Context()); err == nil {
+	if err := w.Run(ctx); err == nil {
 		t.Error("it goes on behind what it did not emit")
 	}
 	catchUp(t, newWorker(t, j, dir, got, simple))
