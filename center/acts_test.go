@@ -37,10 +37,10 @@ func TestActsAndSettingsAreRecords(t *testing.T) {
 	records = slices.Concat(records[:half], acts, records[half:], []ingest.Record{{Settings: &ingest.Settings{Level: "low"}}}, log(2, 5_000))
 
 	linked, done := 0, 0
-	run := func(restoreAt func() bool, shards int) (out []string, c *center.Core) {
+	run := func(restoreAt func(int) bool, shards int) (out []string, c *center.Core) {
 		c = newCore(shards)
 		for i := range records {
-			if restoreAt() {
+			if restoreAt(i) {
 				b := snapshot(t, c)
 				c = newCore(1 + shards%3)
 				if err := c.Restore(b); err != nil {
@@ -66,7 +66,7 @@ func TestActsAndSettingsAreRecords(t *testing.T) {
 		}
 		return out, c
 	}
-	want, straight := run(func() bool { return false }, 1)
+	want, straight := run(func(int) bool { return false }, 1)
 	if linked == 0 || done != len(acts)-3 {
 		t.Fatalf("%d linked, %d of %d acts took effect", linked, done, len(acts))
 	}
@@ -75,7 +75,7 @@ func TestActsAndSettingsAreRecords(t *testing.T) {
 	}
 	rnd := rand.New(rand.NewPCG(8, 0))
 	for range 3 {
-		got, c := run(func() bool { return rnd.IntN(len(records)/4) == 0 }, 1+rnd.IntN(8))
+		got, c := run(func(i int) bool { return i == half+4 || rnd.IntN(len(records)/4) == 0 }, 1+rnd.IntN(8))
 		for i := range want {
 			if want[i] != got[i] {
 				t.Fatalf("what changed differs, the %dth time: %.1500s\nrestored: %.1500s", i, want[i], got[i])
