@@ -104,7 +104,7 @@ var law = []folder{
 		why:     "it joins the center's stages; which detections run is its caller's choice, and the sensor reaches it through activities alone"},
 
 	{at: "center/worker", may: base("activity/wire", "center", "center/directory", "center/ingest", "center/ingest/journal", "center/resolve", "center/detect", "center/alert", "center/health"),
-		inTests: []string{"center/detect/all", "analyze"},
+		inTests: []string{"center/detect/all", "center/detect/detecttest", "analyze"},
 		why:     "it runs the core over the log; who stores and shows the result is its caller's choice"},
 	{at: "center/pki", why: "keys and certificates know nothing of what they protect"},
 	{at: "center/config", may: base("center/directory", "center/detect", "center/alert"),

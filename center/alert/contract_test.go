@@ -92,6 +92,7 @@ func TestSchemaRefuses(t *testing.T) {
 		{"list that is null", `"ataIds":[]`, `"ataIds":null`},
 		{"no summary", `"summary":`, `"sentence":`},
 		{"short id", `"id":"05`, `"id":"`},
+		{"a previous that is no id", `"baseline":`, `"previous":"none","baseline":`},
 		{"no time", `"start":"2026-11-23T19:55:44.818174Z"`, `"start":"yesterday"`},
 	} {
 		bad := strings.Replace(good, c.old, c.new, 1)

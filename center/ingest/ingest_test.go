@@ -89,6 +89,21 @@ func TestOrder(t *testing.T) {
 		{"a sensor attached again from an earlier time holds back what is to come only", []Record{
 			attach("a", 0), send("a", 1, act(1, "one")), progress("a", 2), attach("b", 1), send("b", 2, act(1.5, "late one")), send("a", 3, act(3, "three")), progress("a", 4), progress("b", 4),
 		}, "one | late late one | three |", "activities late"},
+		{"a single sensor that was cut off, works off what it kept, and is attached again: all in order, nothing late", []Record{
+			attach("a", 0), send("a", 1, act(1, "one")), progress("a", 2), send("a", 3, act(2.5, "held")), detach("a", 12),
+			send("a", 40, act(3.5, "kept")), send("a", 40, act(3, "kept first")), send("a", 41, act(39, "now")),
+			{Sensor: "a", Ingest: at(41), Attach: at(40)}, send("a", 41, act(40.5, "next")), progress("a", 40), progress("a", 41),
+		}, "one | held kept first kept now next |", ""},
+		{"a sensor cut off while another goes on: what it kept is late, what it states once attached again is not", []Record{
+			attach("a", 0), attach("b", 0), progress("a", 2), progress("b", 2), detach("a", 12), progress("b", 40), send("a", 40, act(3, "kept")),
+			attach("a", 41), send("a", 42, act(41.5, "now")), progress("b", 43), progress("a", 42),
+		}, "late kept | now |", "activities late"},
+		{"what is read from files while others are attached is late, and holds nobody back", []Record{
+			attach("a", 0), progress("a", 100), send("files", 101, act(7, "old")), send("a", 101, act(101, "now")), send("files", 101, act(8, "older")), progress("a", 102),
+		}, "late old | late older | now |", "activities late"},
+		{"quarantine is by the time that each record was stored", []Record{
+			attach("a", 0), send("a", 0, act(301, "ahead")), send("a", 2, act(301.5, "taken")), progress("a", 302),
+		}, "taken |", "activities quarantined: clock ahead of ingest time"},
 		{"progress never goes back", []Record{
 			attach("a", 0), progress("a", 3), send("a", 3, act(4, "four")), progress("a", 2), progress("a", 3.5), progress("a", 4),
 		}, "four |", ""},

@@ -61,7 +61,6 @@ func (w *Worker) apply(e *journal.Entry) *Result {
 func (w *Worker) item(e *journal.Entry, it *journal.Item, res *Result) {
 	defer func() {
 		if v := recover(); v != nil {
-			w.at = e.Position - 1
 			w.failed("applying the log", v, debug.Stack())
 		}
 	}()
@@ -181,16 +180,25 @@ func (w *Worker) forgetSensor() {
 // failed is told of what panicked. mu is held.
 func (w *Worker) failed(where string, value any, stack []byte) {
 	w.stats.Failures++
-	position := w.at + 1
-	w.cfg.Log.Error("something panicked over a record, which was left out", "position", position, "where", where, "value", value, "stack", string(stack))
-	w.issue("record-left-out", detect.High,
-		fmt.Sprintf("The center failed over %s, last at position %d of its log (%s: %v), and went on without. An attack may be hidden by it.", records(w.stats.Failures), position, where, value),
-		"Report it with the lines of the center's log that name the position. It is left out again after every restart, until a release that can bear it.")
+	w.failure = fmt.Sprintf("%s: %v", where, value)
+	w.cfg.Log.Error("something panicked over a record, which was left out", "position", w.at+1, "where", where, "value", value, "stack", string(stack))
 }
 
-func records(n int64) string {
-	if n == 1 {
-		return "a record"
+// sayFailure opens an issue for what panicked over the entry. mu is not held:
+// who is told of issues may ask us things.
+func (w *Worker) sayFailure(position uint64) {
+	w.mu.Lock()
+	n, last := w.stats.Failures, w.failure
+	w.failure = ""
+	w.mu.Unlock()
+	if last == "" {
+		return
 	}
-	return fmt.Sprintf("%d records", n)
+	records := "a record"
+	if n > 1 {
+		records = fmt.Sprintf("%d records", n)
+	}
+	w.issue("record-left-out", detect.High,
+		fmt.Sprintf("The center failed over %s, last at position %d of its log (%s), and went on without. An attack may be hidden by it.", records, position, last),
+		"Report it with the lines of the center's log that name the position. It is left out again after every restart, until a release that can bear it.")
 }

@@ -57,6 +57,10 @@ func (w *Worker) makeDir() error {
 	if err := os.MkdirAll(w.cfg.Dir, 0o700); err != nil {
 		return fmt.Errorf("making the folder of snapshots: %w", err)
 	}
+	left, _ := filepath.Glob(filepath.Join(w.cfg.Dir, "*"+partial))
+	for _, f := range left { // a crash came between
+		os.Remove(f)
+	}
 	return nil
 }
 
@@ -207,10 +211,7 @@ func (w *Worker) load(position uint64) (err error) {
 
 // snapshotIfDue writes a snapshot if one is due. step is held.
 func (w *Worker) snapshotIfDue() {
-	w.mu.Lock()
-	at := w.at
-	w.mu.Unlock()
-	if at == w.snapped || w.aborted || w.cfg.Now().Sub(w.snapAt) < max(w.cfg.SnapshotEvery, calm*w.snapTook) {
+	if w.at == w.snapped || w.aborted || w.cfg.Now().Sub(w.snapAt) < max(w.cfg.SnapshotEvery, calm*w.snapTook) {
 		return
 	}
 	if err := w.snapshot(); err != nil {
@@ -231,7 +232,8 @@ func (w *Worker) snapshot() error {
 		w.snapAt = w.cfg.Now()
 		w.snapTook = w.snapAt.Sub(start)
 	}()
-	w.mu.Lock()
+	// Who holds step is the only one to change any of it, so that others may go
+	// on asking for it meanwhile.
 	if n := len(w.marks); w.ingest != 0 && (n == 0 || w.ingest >= w.marks[n-1].Ingest+markEvery) {
 		w.marks = append(w.marks, mark{w.at, w.ingest})
 		w.marks = w.marks[max(0, len(w.marks)-maxMarks):]
@@ -242,7 +244,6 @@ func (w *Worker) snapshot() error {
 	if s.Core, err = w.core.Snapshot(); err == nil {
 		plain, err = json.Marshal(s)
 	}
-	w.mu.Unlock()
 	if err != nil {
 		return fmt.Errorf("writing a snapshot: %w", err)
 	}
@@ -300,23 +301,29 @@ func writeFile(dir, name string, b []byte) error {
 
 // forget drops from the log what is older than both snapshots and KeepFor. When
 // the log takes more than KeepBytes, or there is no room for more, the snapshots
-// alone count. step is held.
+// alone count, even if there is but one: a log that is full stays so, and
+// nothing new is stored. step is held.
 func (w *Worker) forget() {
-	if w.before == 0 {
+	j := w.cfg.Journal
+	full := j.Room() != nil
+	needed := w.before + 1 // the oldest entry that a snapshot we keep is followed by
+	if w.before == 0 && full {
+		needed = w.snapped + 1
+	}
+	if needed <= j.First() {
 		return
 	}
-	j := w.cfg.Journal
-	before := uint64(0)
-	if j.Stats().Stored > uint64(w.cfg.KeepBytes) || j.Room() != nil {
-		before = w.before + 1
-	}
-	limit := activity.Time(w.cfg.Now().Add(-w.cfg.KeepFor).UnixNano())
-	for _, m := range w.marks {
-		if m.Ingest <= limit {
-			before = max(before, m.Position)
+	before := needed
+	if !full && j.Stats().Stored <= uint64(w.cfg.KeepBytes) {
+		before = 0
+		limit := activity.Time(w.cfg.Now().Add(-w.cfg.KeepFor).UnixNano())
+		for _, m := range w.marks {
+			if m.Ingest <= limit {
+				before = min(m.Position, needed)
+			}
 		}
 	}
-	if before = min(before, w.before+1); before <= j.First() {
+	if before <= j.First() {
 		return
 	}
 	if err := j.Forget(before); err != nil {

@@ -46,7 +46,8 @@ type Worker struct {
 	cfg Config
 
 	// step is held while an entry is applied and emitted, and while a snapshot
-	// is written: a snapshot must not hold what was not emitted.
+	// is written: a snapshot must not hold what was not emitted. It guards what
+	// follows up to mu.
 	step     sync.Mutex
 	restored bool
 	aborted  bool // an entry is applied, but was not emitted: no more snapshots
@@ -56,15 +57,16 @@ type Worker struct {
 	snapTook time.Duration
 	marks    []mark
 
-	mu      sync.Mutex // guards what follows
+	mu      sync.Mutex // guards what follows against readers; to change it, step must be held too
 	core    *center.Core
 	sensors map[string]*sensor
 	live    bool // a sensor that reads no files was attached at some time
 	at      uint64
 	ingest  activity.Time // of the entry at that position
-	wake    chan struct{} // closed when at changes; nil: nobody waits
+	wake    chan struct{} // closed when at changes; nil: nobody waits; by mu alone
 	own     counter.Set
 	stats   Stats
+	failure string        // the last thing that panicked over the present entry
 	record  ingest.Record // reused
 }
 
@@ -168,6 +170,7 @@ func (w *Worker) Run(ctx context.Context) error {
 			case <-tick.C:
 				w.step.Lock()
 				w.snapshotIfDue()
+				w.forget() // if the log is full, no entry comes to do it
 				w.step.Unlock()
 			case <-done:
 				return
@@ -219,10 +222,12 @@ func (w *Worker) follow(ctx context.Context, each func(*journal.Entry) error) er
 		w.issue("log-damaged", detect.High,
 			fmt.Sprintf("Entries %d to %d of the log cannot be read and were left out: %v. What sensors sent in them is not evaluated.", next, last, err),
 			"Check the disk of the center's data folder. If there are more such entries, restore a backup.")
+		w.step.Lock()
 		w.mu.Lock()
 		w.own.Of("worker", "entries of the log left out: gone or not readable").Add(int(last - next + 1))
 		w.reach(last, w.ingest)
 		w.mu.Unlock()
+		w.step.Unlock()
 	}
 }
 
@@ -246,6 +251,7 @@ func (w *Worker) entry(ctx context.Context, e *journal.Entry) error {
 	w.mu.Lock()
 	res := w.apply(e)
 	w.mu.Unlock()
+	w.sayFailure(e.Position)
 	if err := w.emit(ctx, res); err != nil {
 		w.aborted = true
 		return err

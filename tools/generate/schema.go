@@ -34,6 +34,7 @@ var documents = []document{
 	{"center/alert/schema.json", "urn:verderer:schema:alert:1", "Verderer alert",
 		reflect.TypeFor[alert.Alert](), func(_ *source, root *jsonschema.Schema) error {
 			root.Properties.Value("id").Pattern = hex128
+			root.Properties.Value("previous").Pattern = hex128
 			return nil
 		}},
 	{"center/directory/schema.json", "urn:verderer:schema:directory:1", "Verderer directory snapshot",
