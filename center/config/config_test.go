@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -262,6 +263,34 @@ func TestCheck(t *testing.T) {
 	for _, s := range []string{"data: " + goodCrt, "is not a folder", `no detection "other"`, `no detection "two"`, "names nothing"} {
 		if err == nil || !strings.Contains(err.Error(), s) {
 			t.Errorf("%v: want one that says %q", err, s)
+		}
+	}
+}
+
+// TestExample: the file that we ship changes nothing, neither as it is nor with
+// every setting taken out of its comment.
+func TestExample(t *testing.T) {
+	const example = "../../deploy/verderer.yaml"
+	c, err := Load(example, nil)
+	if d := cmp.Diff(Default(), c); d != "" || err != nil {
+		t.Errorf("%v\n%s", err, d)
+	}
+	b, err := os.ReadFile(example)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := regexp.MustCompile(`(?m)^( *)#([a-z_]+:)`).ReplaceAllString(string(b), "$1$2")
+	c, err = Load(written(t, set), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Names, c.Detection.Exclusions = nil, nil // empty lists
+	if d := cmp.Diff(Default(), c); d != "" {
+		t.Error(d)
+	}
+	for _, f := range Fields() {
+		if n := len(regexp.MustCompile(`(?m)^ *#` + f.Key[strings.LastIndex(f.Key, ".")+1:] + ":").FindAllString(string(b), -1)); n == 0 {
+			t.Errorf("%s is not in it", f.Key)
 		}
 	}
 }
