@@ -289,7 +289,7 @@ func TestExample(t *testing.T) {
 		t.Error(d)
 	}
 	for _, f := range Fields() {
-		if n := len(regexp.MustCompile(`(?m)^ *#` + f.Key[strings.LastIndex(f.Key, ".")+1:] + ":").FindAllString(string(b), -1)); n == 0 {
+		if n := len(regexp.MustCompile(`(?m)^ *#`+f.Key[strings.LastIndex(f.Key, ".")+1:]+":").FindAllString(string(b), -1)); n == 0 {
 			t.Errorf("%s is not in it", f.Key)
 		}
 	}
