@@ -23,7 +23,8 @@ type Auth struct {
 	// Verdict is what the server's own tokens said of the authentication so far:
 	// Success (AP-REP, accept-completed), Failure (KRB-ERROR, reject; Refusal
 	// names it) or "" for nothing. The carrier turns it into Activity.Outcome
-	// and Error; it is never printed and not part of the ID.
+	// and Error; it stays with the decoders: never printed, never sent, not part
+	// of the ID.
 	Verdict Outcome `json:"-" pb:"-"`
 	Refusal string  `json:"-" pb:"-"`
 

@@ -18,6 +18,8 @@ import (
 var (
 	errUTF8 = errors.New("text is not UTF-8")
 	errNil  = errors.New("nil in a list")
+
+	errMemory = errors.New("here the batch is larger in memory than it may be")
 )
 
 func tooMany(max int) error { return fmt.Errorf("more than %d in the list", max) }
@@ -38,9 +40,20 @@ const (
 type decoder struct {
 	seed maphash.Seed
 	seen [sharedTexts]string
+	// left is how many bytes of structs and lists may still be made: a message of
+	// two bytes can stand for a struct of hundreds.
+	left int
 }
 
 var decoders = sync.Pool{New: func() any { return &decoder{seed: maphash.MakeSeed()} }}
+
+// take notes that bytes are about to be made.
+func (d *decoder) take(bytes int) error {
+	if d.left -= bytes; d.left < 0 {
+		return errMemory
+	}
+	return nil
+}
 
 // text makes b a string.
 func (d *decoder) text(b []byte) string {
@@ -130,10 +143,13 @@ func getOptional(d *decoder, f *Field, b []byte, typ protowire.Type, v reflect.V
 }
 
 // grow makes room for n more elements, within the cap.
-func grow(f *Field, v reflect.Value, n int) (from int, err error) {
+func (d *decoder) grow(f *Field, v reflect.Value, n int) (from int, err error) {
 	from = v.Len()
 	if n > f.Max-from {
 		return 0, tooMany(f.Max)
+	}
+	if err := d.take(n * int(v.Type().Elem().Size())); err != nil {
+		return 0, err
 	}
 	v.Grow(n)
 	v.SetLen(from + n)
@@ -164,7 +180,7 @@ func (d *decoder) list(f *Field, b []byte, typ protowire.Type, v reflect.Value, 
 		return 0, wrongType(typ, protowire.BytesType)
 	}
 	count := run(f, b)
-	from, err := grow(f, v, count)
+	from, err := d.grow(f, v, count)
 	if err != nil {
 		return 0, err
 	}
@@ -191,10 +207,13 @@ func getTexts(d *decoder, f *Field, b []byte, typ protowire.Type, v reflect.Valu
 func getMessages(d *decoder, f *Field, b []byte, typ protowire.Type, v reflect.Value) (int, error) {
 	return d.list(f, b, typ, v, func(b []byte, at reflect.Value) (int, error) {
 		if at.Kind() == reflect.Pointer {
-			at.Set(reflect.New(f.Message))
-			at = at.Elem()
+			return getPointer(d, f, b, protowire.BytesType, at)
 		}
-		return getStruct(d, f, b, protowire.BytesType, at)
+		n, err := getStruct(d, f, b, protowire.BytesType, at)
+		if e, ok := at.Addr().Interface().(*Entry); ok && err == nil {
+			err = e.check() // here, so that a batch is given up at its first wrong entry
+		}
+		return n, err
 	})
 }
 
@@ -202,7 +221,7 @@ func getMessages(d *decoder, f *Field, b []byte, typ protowire.Type, v reflect.V
 // may do either.
 func getPacked(d *decoder, f *Field, b []byte, typ protowire.Type, v reflect.Value) (int, error) {
 	if typ == f.wire {
-		at, err := grow(f, v, 1)
+		at, err := d.grow(f, v, 1)
 		if err != nil {
 			return 0, err
 		}
@@ -224,7 +243,7 @@ func getPacked(d *decoder, f *Field, b []byte, typ protowire.Type, v reflect.Val
 			}
 		}
 	}
-	at, err := grow(f, v, count)
+	at, err := d.grow(f, v, count)
 	if err != nil {
 		return 0, err
 	}
@@ -255,6 +274,9 @@ func getStruct(d *decoder, f *Field, b []byte, typ protowire.Type, v reflect.Val
 
 func getPointer(d *decoder, f *Field, b []byte, typ protowire.Type, v reflect.Value) (int, error) {
 	if v.IsNil() {
+		if err := d.take(int(f.Message.Size())); err != nil {
+			return 0, err
+		}
 		v.Set(reflect.New(f.Message))
 	}
 	return getStruct(d, f, b, typ, v.Elem())

@@ -69,7 +69,10 @@ func putOptional(e *encoder, f *Field, v reflect.Value) {
 func putTexts(e *encoder, f *Field, v reflect.Value) {
 	for i := range e.length(f, v) {
 		e.b = append(e.b, f.key...)
-		f.scalar.put(e, activity.MaxText, v.Index(i))
+		if f.scalar.put(e, activity.MaxText, v.Index(i)); e.err != nil {
+			e.err = below(fmt.Sprintf("[%d]", i), e.err)
+			return
+		}
 	}
 }
 
@@ -122,13 +125,14 @@ func putMessages(e *encoder, f *Field, v reflect.Value) {
 // length is how many elements of a list are written.
 func (e *encoder) length(f *Field, v reflect.Value) int {
 	n := v.Len()
-	if n > f.Max {
-		if !e.mend {
-			e.err = tooMany(f.Max)
-		}
-		n = f.Max
+	if n <= f.Max {
+		return n
 	}
-	return n
+	if !e.mend {
+		e.err = tooMany(f.Max)
+		return 0
+	}
+	return f.Max
 }
 
 func encodeBool(e *encoder, _ int, v reflect.Value) {

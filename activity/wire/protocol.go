@@ -11,6 +11,11 @@
 //	sensor.ID.renew   Renewal → Renewed when a third of the certificate's life is left
 //
 // All but batches are JSON: small, rare, and easy to read in a trace.
+//
+// How batches are encoded is in the `pb` tags of Batch and of the structs in
+// package activity; see Field for the tags, Decode for what a receiver may rely
+// on, and activity.proto for other programs. Marshal and Unmarshal do the same
+// for any struct with such tags, such as the records of the center's log.
 package wire
 
 import (

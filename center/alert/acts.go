@@ -48,7 +48,9 @@ func (f *Fold) Changed() []*Alert {
 	all := make([]*Alert, 0, len(f.changed))
 	for _, a := range f.changed {
 		a.changed = false
-		all = append(all, a.finish(f.defs[a.Alert.Detection]))
+		if t := f.finished(a); t != nil {
+			all = append(all, t)
+		}
 	}
 	clear(f.changed)
 	f.changed = f.changed[:0]

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"time"
@@ -91,6 +92,10 @@ const (
 // Fold merges findings into alerts, and takes what people do to them. It
 // belongs to one goroutine, and takes findings in the engine's order.
 type Fold struct {
+	// OnPanic is told of an alert that cannot be written, which is then left
+	// out. nil: panics pass.
+	OnPanic func(where string, value any, stack []byte)
+
 	defs       map[string]*detect.Definition
 	exclusions []*Exclusion
 	alerts     []*folded          // in order of their first finding
@@ -271,10 +276,23 @@ func (a *folded) account(p detect.Party) {
 func (f *Fold) Alerts() []*Alert {
 	all := make([]*Alert, 0, len(f.alerts))
 	for _, a := range f.alerts {
-		all = append(all, a.finish(f.defs[a.Alert.Detection]))
+		if t := f.finished(a); t != nil {
+			all = append(all, t)
+		}
 	}
 	slices.SortFunc(all, compare)
 	return all
+}
+
+func (f *Fold) finished(a *folded) *Alert {
+	if f.OnPanic != nil {
+		defer func() {
+			if v := recover(); v != nil {
+				f.OnPanic("writing an alert of "+a.Alert.Detection, v, debug.Stack())
+			}
+		}()
+	}
+	return a.finish(f.defs[a.Alert.Detection])
 }
 
 func compare(a, b *Alert) int {

@@ -34,6 +34,19 @@ type Session struct {
 	Version     string `json:"version"`
 }
 
+// Setup makes the first account, an administrator's.
+type Setup struct {
+	Token    string `json:"token" minLength:"1" maxLength:"200" doc:"of the set-up link: what stands behind the #"`
+	Name     string `json:"name" minLength:"1" maxLength:"64"`
+	Password string `json:"password" minLength:"12" maxLength:"256" doc:"12 characters or more, and not the name"`
+}
+
+// Login is how a person proves who they are.
+type Login struct {
+	Name     string `json:"name" minLength:"1" maxLength:"64"`
+	Password string `json:"password" minLength:"1" maxLength:"256"`
+}
+
 // AlertSummary is a row of the timeline.
 type AlertSummary struct {
 	ID        string            `json:"id"`
@@ -131,6 +144,11 @@ type Detection struct {
 	Alerts      int             `json:"alerts" doc:"all alerts"`
 }
 
+// DetectionList is every detection that runs here.
+type DetectionList struct {
+	Detections []Detection `json:"detections"`
+}
+
 // Tunable is a number that a detection compares with.
 type Tunable struct {
 	Name  string `json:"name"`
@@ -182,6 +200,11 @@ type Sensor struct {
 	Counters      []counter.Row `json:"counters" doc:"what each stage saw, dropped and did not understand"`
 }
 
+// SensorList is every enrolled sensor that was not revoked.
+type SensorList struct {
+	Sensors []Sensor `json:"sensors"`
+}
+
 // AccessKey lets sensors enrol.
 type AccessKey struct {
 	ID      string        `json:"id"`
@@ -191,6 +214,12 @@ type AccessKey struct {
 	Expires activity.Time `json:"expires" format:"date-time"`
 	Uses    int           `json:"uses" doc:"how many sensors it may still enrol"`
 	Used    int           `json:"used"`
+}
+
+// AccessKeyList is every access key that was not deleted, expired and used up
+// ones too.
+type AccessKeyList struct {
+	AccessKeys []AccessKey `json:"accessKeys"`
 }
 
 // NewAccessKey asks for one.
@@ -237,7 +266,22 @@ type HealthReport struct {
 	Issues []HealthIssue `json:"issues"`
 }
 
-// AlertEvent, SensorEvent and HealthEvent are what the stream of live updates
+// AuditEntry is one thing that somebody did or was denied.
+type AuditEntry struct {
+	Time   activity.Time `json:"time" format:"date-time"`
+	User   string        `json:"user,omitempty" doc:"absent for nobody"`
+	Action string        `json:"action" doc:"stable: login, closeAlert, revokeSensor; of a denial the operation that was asked for"`
+	Object string        `json:"object,omitempty" doc:"id of what it was done to"`
+	Detail string        `json:"detail,omitempty"`
+	OK     bool          `json:"ok" doc:"false: denied"`
+}
+
+// AuditLog is the latest of the audit log, newest first.
+type AuditLog struct {
+	Entries []AuditEntry `json:"entries"`
+}
+
+// AlertEvent, SensorEvent and the others are what the stream of live updates
 // carries: what changed, for the client to ask anew.
 type (
 	AlertEvent struct {
@@ -253,5 +297,10 @@ type (
 	}
 	ChecklistEvent struct {
 		Done bool `json:"done"`
+	}
+	// HeartbeatEvent comes every 15 s, so that a client can tell a quiet center
+	// from a connection that is gone.
+	HeartbeatEvent struct {
+		Now activity.Time `json:"now" format:"date-time"`
 	}
 )

@@ -1,7 +1,8 @@
 // Generate writes what follows from the code: the JSON Schemas of what leaves
-// the programs or is read by them, the reference pages of detections,
-// activities and settings, the example of a settings file, and the README's list
-// of detections. `make generate` runs it;
+// the programs or is read by them, the protobuf description of batches, the
+// API's description, the reference pages of detections, activities and settings,
+// the example of a settings file, and the README's list of detections. `make
+// generate` runs it;
 // `make check-generated` fails when its output is not what is committed.
 //
 // Nothing it writes is to be edited: change the struct, the comment, the
@@ -16,6 +17,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/verderer/verderer/center/api"
 	"github.com/verderer/verderer/center/detect/all"
 )
 
@@ -106,6 +108,12 @@ func generate() (map[string][]byte, error) {
 	}
 	if files["docs/activities.md"], err = src.activities(); err != nil {
 		return nil, fmt.Errorf("making docs/activities.md: %w", err)
+	}
+	if files["activity/wire/activity.proto"], err = src.proto(); err != nil {
+		return nil, fmt.Errorf("making activity/wire/activity.proto: %w", err)
+	}
+	if files["center/api/openapi.json"], err = api.OpenAPI(); err != nil {
+		return nil, fmt.Errorf("making center/api/openapi.json: %w", err)
 	}
 	for _, d := range all.Definitions {
 		name := pages + "/" + d.ID + ".md"
