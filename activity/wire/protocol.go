@@ -151,7 +151,7 @@ type Renewed struct {
 // EnrolProtocol is offered (ALPN, before "http/1.1") by a sensor that enrols: at
 // a console with a certificate of the administrator's own, which the sensor has
 // no reason to trust, it is how the center knows to show its own.
-const EnrolProtocol = "verderer-enrol"
+const EnrolProtocol = "verderer-enroll"
 
 // Enrolment is what a sensor posts to /api/v1/enrol over HTTPS, to a center
 // whose CA has the fingerprint that stands in the access key.
