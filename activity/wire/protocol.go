@@ -148,6 +148,11 @@ type Renewed struct {
 	CA          []byte `json:"ca,omitempty"`          // DER of each CA to trust, one after another
 }
 
+// EnrolProtocol is offered (ALPN, before "http/1.1") by a sensor that enrols: at
+// a console with a certificate of the administrator's own, which the sensor has
+// no reason to trust, it is how the center knows to show its own.
+const EnrolProtocol = "verderer-enroll"
+
 // Enrolment is what a sensor posts to /api/v1/enrol over HTTPS, to a center
 // whose CA has the fingerprint that stands in the access key.
 type Enrolment struct {

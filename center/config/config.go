@@ -53,7 +53,7 @@ type Sensors struct {
 
 type Detection struct {
 	Level      detect.Level `koanf:"level" one:"high medium low" default:"medium" doc:"How much a detection must see: high the most, low the least. Baselines are not learned yet, so medium, which does without them, is the default."`
-	Exclusions []string     `koanf:"exclusions" eg:"account-enumeration:10.0.0.5" doc:"What never raises an alert: an address, a subnet, a computer or an account, for all detections, or for one with its id and a colon before it."`
+	Exclusions []string     `koanf:"exclusions" eg:"account-enum:10.0.0.5" doc:"What never raises an alert: an address, a subnet, a computer or an account, for all detections, or for one with its id and a colon before it."`
 	Shards     int          `koanf:"shards" min:"0" max:"64" default:"0" doc:"How many goroutines detect. 0 is one for each core. Findings do not depend on it."`
 }
 

@@ -1,6 +1,7 @@
 package pki
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -83,7 +84,8 @@ func (a *Authority) readServer() (*tls.Certificate, error) {
 	if err != nil {
 		return nil, errUnusable
 	}
-	if pub, ok := leaf.PublicKey.(*ecdsa.PublicKey); !ok || !pub.Equal(&key.PublicKey) || leaf.CheckSignatureFrom(a.cert) != nil {
+	if pub, ok := leaf.PublicKey.(*ecdsa.PublicKey); !ok || !pub.Equal(&key.PublicKey) || leaf.CheckSignatureFrom(a.cert) != nil ||
+		!bytes.Equal(leaf.RawIssuer, a.cert.RawSubject) { // the same CA key with a certificate made again
 		return nil, errUnusable
 	}
 	return a.chain(leaf, key), nil

@@ -4,7 +4,6 @@ package service
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -17,6 +16,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/verderer/verderer/activity/wire"
 	"github.com/verderer/verderer/center"
 	"github.com/verderer/verderer/center/api"
 	"github.com/verderer/verderer/center/config"
@@ -273,13 +273,9 @@ func (s *service) state() string {
 // listen opens the console's port, and that of the metrics.
 func (s *service) listen() ([]*http.Server, chan error, error) {
 	failed := make(chan error, 2)
-	config := s.authority.ServerTLS()
-	if s.Config.Console.Certificate != "" {
-		pair, err := tls.LoadX509KeyPair(s.Config.Console.Certificate, s.Config.Console.Key)
-		if err != nil {
-			return nil, nil, fmt.Errorf("reading the console's certificate: %w", err)
-		}
-		config = withOwn(config, &pair)
+	config, err := s.authority.ConsoleTLS(s.Config.Console.Certificate, s.Config.Console.Key, wire.EnrolProtocol)
+	if err != nil {
+		return nil, nil, err
 	}
 	main := s.api.HTTP(config)
 	l, err := net.Listen("tcp", s.Config.Console.Listen)
@@ -299,19 +295,6 @@ func (s *service) listen() ([]*http.Server, chan error, error) {
 		go func() { failed <- m.Serve(l) }()
 	}
 	return servers, failed, nil
-}
-
-// withOwn shows an administrator's certificate to browsers, and the center's
-// own to whoever asks for it as a sensor that enrolls does.
-func withOwn(config *tls.Config, pair *tls.Certificate) *tls.Config {
-	ours := config.GetCertificate
-	config.GetCertificate = func(h *tls.ClientHelloInfo) (*tls.Certificate, error) {
-		if slices.Contains(h.SupportedProtos, "verderer-enroll") {
-			return ours(h)
-		}
-		return pair, nil
-	}
-	return config
 }
 
 func shut(servers []*http.Server) error {

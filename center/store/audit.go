@@ -41,6 +41,9 @@ type auditRow struct {
 // row. Beyond auditRows the oldest auditDrop are deleted.
 var auditRows, auditDrop int64 = 1_000_000, 10_000
 
+// maxAuditLog caps what AuditLog returns at once.
+const maxAuditLog = 10_000
+
 // ErrAudit: the audit log was changed by something else than Audit.
 var ErrAudit = errors.New("the audit log was tampered with")
 
@@ -100,10 +103,10 @@ func number(h hash.Hash, n int64) {
 	h.Write(binary.BigEndian.AppendUint64(nil, uint64(n)))
 }
 
-// AuditLog lists the newest limit entries, newest first.
+// AuditLog lists the newest limit entries, at most 10,000, newest first.
 func (s *Store) AuditLog(ctx context.Context, limit int) ([]AuditEntry, error) {
 	var rows []auditRow
-	if err := s.read.NewSelect().Model(&rows).OrderExpr("seq DESC").Limit(int64(max(limit, 1))).Scan(ctx); err != nil {
+	if err := s.read.NewSelect().Model(&rows).OrderExpr("seq DESC").Limit(int64(min(max(limit, 1), maxAuditLog))).Scan(ctx); err != nil {
 		return nil, s.explain("reading the audit log", err)
 	}
 	list := make([]AuditEntry, 0, len(rows))
@@ -128,7 +131,7 @@ func (s *Store) VerifyAudit(ctx context.Context) (n int, err error) {
 			return n, s.explain("reading the audit log", err)
 		}
 		for _, r := range rows {
-			follows := r.Seq == last.Seq+1 && string(r.Prev) == string(last.Hash)
+			follows := string(r.Prev) == string(last.Hash)
 			if last.Hash == nil { // the first that is kept
 				follows = r.Seq > 1 || string(r.Prev) == string(make([]byte, sha256.Size))
 			}

@@ -130,7 +130,7 @@ func checkEntries(t *testing.T, path string, stored, audited int) int {
 		t.Fatalf("the store is at %d, %d was acknowledged: %v", at, stored, err)
 	}
 	last := int(at)
-	for n := 0; n <= last/10; n++ {
+	for n := 0; n <= last/10 && last > 0; n++ {
 		id := alarm(n).ID
 		want := min(10, last-n*10+1)
 		if n == 0 {
@@ -213,4 +213,32 @@ func TestDiskFull(t *testing.T) {
 	if got := checkEntries(t, path, p+49, 0); got != p+49 {
 		t.Errorf("%d entries, want %d", got, p+49)
 	}
+
+	// Started on a disk with no byte left.
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Create(ballast)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for err == nil {
+		_, err = f.Write(make([]byte, 4096))
+	}
+	f.Close()
+	for _, at := range []string{path, filepath.Join(disk, "new.db")} {
+		s, err := Open(at)
+		if err == nil {
+			err = s.Audit(t.Context(), AuditEntry{Action: "x"})
+			s.Close()
+		}
+		if !errors.Is(err, ErrFull) || !strings.Contains(err.Error(), at) {
+			t.Errorf("opening %s: %v", at, err)
+		}
+	}
+	if err := os.Remove(ballast); err != nil {
+		t.Fatal(err)
+	}
+	checkEntries(t, path, p+49, 0)
+	checkEntries(t, filepath.Join(disk, "new.db"), 0, 0)
 }

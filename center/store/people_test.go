@@ -359,7 +359,9 @@ func TestAudit(t *testing.T) {
 	if n, err := s.VerifyAudit(ctx); n != 9 || err != nil {
 		t.Errorf("%d in order, %v", n, err)
 	}
+	const rehashed = "a change with the hash that goes with it"
 	for _, change := range []string{
+		rehashed,
 		"UPDATE audit SET person = 'bob' WHERE seq = 4",
 		"UPDATE audit SET at = at + 1 WHERE seq = 4",
 		"UPDATE audit SET ok = 1 - ok WHERE seq = 4",
@@ -375,7 +377,17 @@ func TestAudit(t *testing.T) {
 			t.Fatal(err)
 		}
 		c := open(t, copied)
-		if _, err := c.write.Exec(change); err != nil {
+		if change == rehashed {
+			var row auditRow
+			if err := c.write.NewSelect().Model(&row).Where("seq = 4").Scan(ctx); err != nil {
+				t.Fatal(err)
+			}
+			row.Person = "bob"
+			row.Hash = row.sum()
+			if _, err := c.write.NewUpdate().Model(&row).WherePK().Exec(ctx); err != nil {
+				t.Fatal(err)
+			}
+		} else if _, err := c.write.Exec(change); err != nil {
 			t.Fatal(err)
 		}
 		if n, err := c.VerifyAudit(ctx); !errors.Is(err, ErrAudit) {

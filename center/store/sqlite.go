@@ -143,20 +143,23 @@ func durability(ctx context.Context, conn bun.Conn, h how) error {
 	return err
 }
 
-// cause is the sentinel for what SQLite reports, nil if it is nothing that an
-// operator must act on.
-func cause(err error) error {
+// cause is the sentinel for what SQLite reports, if it has one. ours: the error
+// is the database's at all, and not the caller's or of its context.
+func cause(err error) (why error, ours bool) {
 	var e *sqlite.Error
 	if !errors.As(err, &e) {
-		return nil
+		return nil, false
 	}
 	switch e.Code() & 0xFF { // the low byte is the kind, the rest details it
 	case sqlite3.SQLITE_FULL:
-		return ErrFull
+		return ErrFull, true
 	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
-		return ErrDamaged
+		return ErrDamaged, true
 	}
-	return nil
+	if e.Code() == sqlite3.SQLITE_IOERR_SHMSIZE { // the index beside the log could not be made
+		return ErrFull, true
+	}
+	return nil, true
 }
 
 // duplicate tells whether a row was refused because its key is taken.

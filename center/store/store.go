@@ -104,8 +104,12 @@ func (s *Store) explain(doing string, err error) error {
 	if err == nil {
 		return nil
 	}
-	if why := cause(err); why != nil {
+	why, ours := cause(err)
+	switch {
+	case why != nil:
 		return fmt.Errorf("%s (%s): %w: %w", doing, s.path, why, err)
+	case ours:
+		return fmt.Errorf("%s (%s): %w", doing, s.path, err)
 	}
 	return fmt.Errorf("%s: %w", doing, err)
 }

@@ -193,7 +193,8 @@ func pinned(host string, fingerprint [sha256.Size]byte, ca **x509.Certificate) *
 	return &tls.Config{
 		MinVersion:         tls.VersionTLS13,
 		ServerName:         host,
-		InsecureSkipVerify: true, // the usual CAs are not asked; VerifyConnection does it all
+		NextProtos:         []string{wire.EnrolProtocol, "http/1.1"}, // the center's own certificate, please
+		InsecureSkipVerify: true,                                     // the usual CAs are not asked; VerifyConnection does it all
 		VerifyConnection: func(c tls.ConnectionState) error {
 			roots, between := x509.NewCertPool(), x509.NewCertPool()
 			for i, cert := range c.PeerCertificates[:min(len(c.PeerCertificates), maxChain)] {

@@ -1,7 +1,8 @@
 // Generate writes what follows from the code: the JSON Schemas of what leaves
 // the programs or is read by them, the protobuf description of batches, the
-// API's description, the reference pages of detections and activities, and the
-// README's list of detections. `make generate` runs it;
+// API's description, the reference pages of detections, activities and settings,
+// the example of a settings file, and the README's list of detections. `make
+// generate` runs it;
 // `make check-generated` fails when its output is not what is committed.
 //
 // Nothing it writes is to be edited: change the struct, the comment, the
@@ -121,6 +122,8 @@ func generate() (map[string][]byte, error) {
 		}
 	}
 	files[pages+"/README.md"] = index(all.Definitions)
+	files["docs/configuration.md"] = configuration()
+	files["deploy/verderer.yaml"] = exampleConfig()
 	readme, err := os.ReadFile("README.md")
 	if err != nil {
 		return nil, err
