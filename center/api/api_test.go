@@ -41,7 +41,7 @@ import (
 // the worker does to alerts is done here at once. Tests that have one run beside
 // each other.
 type center struct {
-	t      *testing.T
+	t      testing.TB
 	server *api.Server
 	store  *store.Store
 	pki    *pki.Authority
@@ -58,11 +58,19 @@ type center struct {
 	ready        string
 }
 
+// readTime is for a request, less than it is at work.
+const readTime = 2 * time.Second
+
 var t0 = activity.Time(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC).UnixNano())
 
 func newCenter(t *testing.T, change ...func(*api.Config)) *center {
 	t.Helper()
 	t.Parallel()
+	return build(t, change...)
+}
+
+func build(t testing.TB, change ...func(*api.Config)) *center {
+	t.Helper()
 	dir := t.TempDir()
 	c := &center{t: t, path: filepath.Join(dir, "center.db"), logs: new(bytes.Buffer), states: make(map[string]receive.State)}
 	var err error
@@ -112,6 +120,7 @@ func newCenter(t *testing.T, change ...func(*api.Config)) *center {
 		t.Fatal(err)
 	}
 	h := c.server.HTTP(c.pki.ServerTLS())
+	h.ReadTimeout = readTime
 	go h.ServeTLS(l, "", "")
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)

@@ -136,7 +136,7 @@ func (s *Server) join(ctx huma.Context, next func(huma.Context)) {
 // stream sends events until the client leaves, is cut off, or its session ends.
 func (s *Server) stream(ctx context.Context, send sse.Sender) {
 	c := ctx.Value(subscriberKey{}).(*subscriber)
-	beat := time.NewTicker(heartbeat)
+	beat := time.NewTicker(s.beat)
 	defer beat.Stop()
 	// At once: the client knows that it is connected.
 	if send.Data(HeartbeatEvent{s.now()}) != nil {

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"net/http"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -29,13 +30,16 @@ const (
 type hasher struct {
 	places chan struct{} // waiting or hashing
 	slots  chan struct{} // hashing
-	nobody string        // a hash of no password: what it costs to refuse an unknown name
+	nobody string
 }
+
+// nobody is a hash of no password: what it costs to refuse an unknown name.
+var nobody = sync.OnceValues(func() (string, error) { return argon2id.CreateHash(rand.Text(), hashing) })
 
 func newHasher() (*hasher, error) {
 	h := &hasher{places: make(chan struct{}, maxHashing+maxWaiting), slots: make(chan struct{}, maxHashing)}
 	var err error
-	h.nobody, err = argon2id.CreateHash(rand.Text(), hashing)
+	h.nobody, err = nobody()
 	return h, err
 }
 

@@ -71,6 +71,7 @@ type Server struct {
 	denials   *limiter // audit entries of nobody's denials
 	known     places
 	hub       hub
+	beat      time.Duration
 	guidance  map[string]Guidance // by detection
 	document  []byte              // openapi.json
 	handler   http.Handler
@@ -95,6 +96,7 @@ func New(cfg Config) (*Server, error) {
 		enrolling: newLimiter(time.Second, 100, cfg.Now),
 		// Of those who are not logged in, enough to see that it goes on.
 		denials:  newLimiter(10*time.Second, 100, cfg.Now),
+		beat:     heartbeat,
 		guidance: make(map[string]Guidance),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "verderer_api_requests_total", Help: "API calls by operation and HTTP status.",
