@@ -20,7 +20,7 @@ func TestTheTableIsTheLaw(t *testing.T) {
 	c := newCenter(t)
 	people := map[api.Role]*client{"": c.client(), api.Viewer: c.as(api.Viewer), api.Analyst: c.as(api.Analyst), api.Administrator: c.as(api.Administrator)}
 	rank := map[api.Role]int{"": 0, api.Viewer: 1, api.Analyst: 2, api.Administrator: 3}
-	least := map[api.Access]int{api.Public: 0, api.EnrolKey: 0, api.Viewers: 1, api.Analysts: 2, api.Operators: 3}
+	least := map[api.Access]int{api.Public: 0, api.EnrolKey: 0, api.Viewers: 1, api.Analysts: 2, api.Administrators: 3}
 	denied := 0
 	for _, r := range api.Routes() {
 		need, ok := least[r.Access]
@@ -79,11 +79,11 @@ func TestAMatrixOfRoles(t *testing.T) {
 		by[r.Access] = append(by[r.Access], r.ID)
 	}
 	for access, want := range map[api.Access]string{
-		api.Public:    "getSession login logout setup",
-		api.EnrolKey:  "enrol",
-		api.Viewers:   "getAlert getAlertActivities getChecklist getDetection getHealth getSensor listAlerts listDetections listSensors streamEvents",
-		api.Analysts:  "closeAlert noteAlert reopenAlert",
-		api.Operators: "createAccessKey deleteAccessKey getAudit listAccessKeys revokeSensor",
+		api.Public:         "getSession login logout setup",
+		api.EnrolKey:       "enrol",
+		api.Viewers:        "getAlert getAlertActivities getChecklist getDetection getHealth getSensor listAlerts listDetections listSensors streamEvents",
+		api.Analysts:       "closeAlert noteAlert reopenAlert",
+		api.Administrators: "createAccessKey deleteAccessKey getAudit listAccessKeys revokeSensor",
 	} {
 		slices.Sort(by[access])
 		if got := strings.Join(by[access], " "); got != want {

@@ -228,9 +228,11 @@ func (c *center) client() *client {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	return &client{c, &http.Client{Jar: jar, Transport: &http.Transport{
+	h := &http.Client{Jar: jar, Transport: &http.Transport{
 		TLSClientConfig: &tls.Config{RootCAs: c.pki.CAPool()}, ForceAttemptHTTP2: true},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}, make(http.Header)}
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	c.t.Cleanup(h.CloseIdleConnections) // for which the server would wait
+	return &client{c, h, make(http.Header)}
 }
 
 // as is a client that is logged in with a role.

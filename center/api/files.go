@@ -18,7 +18,7 @@ import (
 type files struct {
 	fsys  fs.FS
 	index []byte
-	etag  string // of index
+	etag  string // of index, weak: it is sent compressed too
 }
 
 func newFiles(fsys fs.FS) (*files, error) {
@@ -27,7 +27,7 @@ func newFiles(fsys fs.FS) (*files, error) {
 		return nil, fmt.Errorf("reading the console's files: %w", err)
 	}
 	h := sha256.Sum256(b)
-	return &files{fsys, b, `"` + hex.EncodeToString(h[:8]) + `"`}, nil
+	return &files{fsys, b, `W/"` + hex.EncodeToString(h[:8]) + `"`}, nil
 }
 
 func (f *files) ServeHTTP(w http.ResponseWriter, r *http.Request) {

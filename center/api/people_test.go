@@ -2,7 +2,9 @@ package api_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"sync"
@@ -285,5 +287,39 @@ func TestRequestLimits(t *testing.T) {
 	l.headers = http.Header{"X-Long": {strings.Repeat("x", 64<<10)}}
 	if a := l.raw("GET", c.url+"/healthz", nil); a.status != 431 {
 		t.Errorf("64 KiB of headers: %d", a.status)
+	}
+}
+
+// TestGuessersLockNobodyOut: guesses at one name from many addresses are held
+// up, and whoever has that name logs in from where they did before.
+func TestGuessersLockNobodyOut(t *testing.T) {
+	c := newCenter(t)
+	c.account("ada", api.Viewer)
+	from := func(address, password string) int {
+		r := httptest.NewRequest("POST", "https://center.test/api/v1/session", strings.NewReader(`{"name":"ada","password":"`+password+`"}`))
+		r.RemoteAddr = address + ":1234"
+		w := httptest.NewRecorder()
+		c.server.Handler().ServeHTTP(w, r)
+		return w.Code
+	}
+	if got := from("10.0.0.1", password); got != 200 {
+		t.Fatalf("login: %d", got)
+	}
+	held := 0
+	for n := range 100 {
+		if from(fmt.Sprintf("10.1.%d.1", n), "guess") == 429 {
+			held++
+		}
+	}
+	if held < 85 {
+		t.Errorf("%d of 100 guesses from as many addresses were held up", held)
+	}
+	if got := from("10.2.0.1", password); got != 429 {
+		t.Errorf("from elsewhere: %d", got)
+	}
+	for range 20 { // logins that are right are not counted
+		if got := from("10.0.0.1", password); got != 200 {
+			t.Fatalf("from where it was before: %d", got)
+		}
 	}
 }

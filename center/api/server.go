@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"runtime"
 	"strconv"
 	"time"
 
@@ -22,7 +23,7 @@ import (
 	"github.com/verderer/verderer/center/store"
 )
 
-// Config is what a Server shows, and asks.
+// Config is what a Server shows, and asks. All of it is needed but Now.
 type Config struct {
 	Store  *store.Store
 	Health *health.Registry
@@ -228,8 +229,13 @@ func (s *Server) recovered(next http.Handler) http.Handler {
 			if v == nil {
 				return
 			}
-			if v == http.ErrAbortHandler {
-				panic(v)
+			_, fault := v.(runtime.Error)
+			if err, ok := v.(error); ok && !fault {
+				// How net/http and huma say that a client went away or was too slow.
+				if err != http.ErrAbortHandler {
+					s.cfg.Log.Warn("answer could not be sent", "method", r.Method, "path", r.URL.Path, "error", err)
+				}
+				panic(http.ErrAbortHandler)
 			}
 			s.cfg.Log.Error("request handler panicked", "method", r.Method, "path", r.URL.Path, "panic", fmt.Sprint(v), "stack", stack())
 			writeProblem(w, errInternal)
