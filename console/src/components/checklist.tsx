@@ -1,0 +1,52 @@
+import { Button } from '@mantine/core'
+import { IconCheck } from '@tabler/icons-react'
+import { useQuery } from '@tanstack/react-query'
+import { useState } from 'react'
+import { queries } from '../api'
+import { Time } from '../time'
+import { AddSensor } from './addsensor'
+import styles from './checklist.module.css'
+
+/** Checklist leads from the first account to the first activity. It is gone
+ * once all steps are done. */
+export function Checklist() {
+  const { data } = useQuery({ ...queries.checklist, refetchInterval: (q) => (q.state.data?.done ? false : 5_000) })
+  const { data: session } = useQuery(queries.session)
+  const [adding, setAdding] = useState(false)
+  if (!data || data.done) {
+    return null
+  }
+  const current = data.steps.findIndex((s) => !s.done)
+  return (
+    <section className={`card ${styles.checklist}`} aria-labelledby="checklist" data-testid="checklist">
+      <header>
+        <h2 id="checklist">Getting started</h2>
+        <span className="dim small num">
+          {data.steps.filter((s) => s.done).length} of {data.steps.length} done
+        </span>
+      </header>
+      <ol className={styles.steps} aria-live="polite">
+        {data.steps.map((s, i) => (
+          <li key={s.id} data-done={s.done} data-current={i === current || undefined} data-testid={`step-${s.id}`}>
+            <span className={styles.number} aria-hidden>
+              {s.done ? <IconCheck size={14} stroke={2.5} /> : i + 1}
+            </span>
+            <div>
+              <h3>
+                {s.title}
+                <span className="sr">{s.done ? ', done' : ', not done'}</span>
+              </h3>
+              {s.done ? s.at && <p className="dim tiny"><Time at={s.at} as="age" /></p> : <p className="dim small">{s.hint}</p>}
+              {s.id === 'sensor' && !s.done && session?.user?.role === 'administrator' && (
+                <Button mt={8} onClick={() => setAdding(true)}>
+                  Add a sensor
+                </Button>
+              )}
+            </div>
+          </li>
+        ))}
+      </ol>
+      {adding && <AddSensor opened onClose={() => setAdding(false)} />}
+    </section>
+  )
+}

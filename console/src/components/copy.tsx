@@ -1,0 +1,30 @@
+import { ActionIcon, Tooltip } from '@mantine/core'
+import { useClipboard } from '@mantine/hooks'
+import { IconCheck, IconCopy } from '@tabler/icons-react'
+import styles from './copy.module.css'
+
+export function Copy({ text, what }: { text: string; what: string }) {
+  const clipboard = useClipboard({ timeout: 2000 })
+  return (
+    <>
+      <Tooltip label={clipboard.copied ? 'Copied' : `Copy ${what}`}>
+        <ActionIcon aria-label={`Copy ${what}`} onClick={() => clipboard.copy(text)}>
+          {clipboard.copied ? <IconCheck size={16} /> : <IconCopy size={16} />}
+        </ActionIcon>
+      </Tooltip>
+      <span className="sr" role="status">
+        {clipboard.copied ? 'Copied' : ''}
+      </span>
+    </>
+  )
+}
+
+/** Command is a line to be run elsewhere. */
+export function Command({ text }: { text: string }) {
+  return (
+    <div className={styles.command}>
+      <code>{text}</code>
+      <Copy text={text} what="the command" />
+    </div>
+  )
+}

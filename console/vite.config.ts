@@ -1,0 +1,18 @@
+import react from '@vitejs/plugin-react'
+import { defineConfig } from 'vite'
+
+// The center replaces __CSP_NONCE__ in index.html by a nonce of the response,
+// and allows it in style-src: Mantine writes its variables as a <style> element.
+export default defineConfig({
+  plugins: [react()],
+  html: { cspNonce: '__CSP_NONCE__' },
+  build: {
+    target: 'es2022',
+    assetsInlineLimit: 0, // no data: URLs, so that the policy needs none
+    modulePreload: { polyfill: false },
+    reportCompressedSize: false, // tools/size.mjs prints what counts
+  },
+  server: {
+    proxy: { '/api': { target: process.env.VERDERER ?? 'http://127.0.0.1:8090', secure: false } },
+  },
+})
