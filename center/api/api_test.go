@@ -35,6 +35,7 @@ import (
 	"github.com/verderer/verderer/center/pki"
 	"github.com/verderer/verderer/center/store"
 	"github.com/verderer/verderer/center/worker"
+	"github.com/verderer/verderer/console"
 )
 
 // A center is the API over a real store and authority, on a real TLS port. What
@@ -107,7 +108,7 @@ func build(t testing.TB, change ...func(*api.Config)) *center {
 		Level: func() detect.Level { return detect.LevelMedium },
 		CA:    c.pki.CADER(), Fingerprint: c.pki.Fingerprint(), SensorAddress: "center.example:8444", ConsoleURL: c.url,
 		Console: fstest.MapFS{
-			"index.html":           {Data: []byte("<!doctype html><title>Verderer</title>")},
+			"index.html":           {Data: []byte("<!doctype html><title>Verderer</title><script nonce=\"" + console.Nonce + "\" src=\"/assets/main-1a2b3.js\"></script>")},
 			"assets/main-1a2b3.js": {Data: []byte(strings.Repeat("console.log('it is long enough to be compressed');\n", 100))},
 			"favicon.svg":          {Data: []byte("<svg xmlns='http://www.w3.org/2000/svg'/>")},
 		},

@@ -42,6 +42,9 @@ func SensorOf(row *store.Sensor, state receive.State, now activity.Time) Sensor 
 // ChecklistOf is checklist.
 var ChecklistOf = checklist
 
+// NewFiles is newFiles.
+var NewFiles = newFiles
+
 // GuidanceOf is guidance.
 var GuidanceOf = guidance
 

@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/verderer/verderer/center/api"
+	"github.com/verderer/verderer/console"
 )
 
 func TestConsole(t *testing.T) {
@@ -36,8 +37,8 @@ func TestConsole(t *testing.T) {
 			t.Errorf("%s %s: %d %q: %.80s", x.method, x.path, a.status, a.header.Get("Cache-Control"), a.body)
 		}
 		csp := a.header.Get("Content-Security-Policy")
-		for _, want := range []string{"default-src 'self'", "frame-ancestors 'none'", "base-uri 'none'"} {
-			if !strings.Contains(csp, want) || strings.Contains(csp, "script-src") || strings.Contains(csp, "unsafe-eval") {
+		for _, want := range []string{"default-src 'none'", "script-src 'self';", "frame-ancestors 'none'", "base-uri 'none'"} {
+			if !strings.Contains(csp, want) || strings.Contains(csp, "unsafe") {
 				t.Errorf("%s: policy %q", x.path, csp)
 			}
 		}
@@ -50,10 +51,20 @@ func TestConsole(t *testing.T) {
 			t.Errorf("%s sets a cookie", x.path)
 		}
 	}
-	first := l.raw("GET", c.url+"/", nil)
-	l.headers = http.Header{"If-None-Match": {first.header.Get("ETag")}}
-	if a := l.raw("GET", c.url+"/", nil); a.status != 304 {
-		t.Errorf("again: %d", a.status)
+	// The page's nonce is its response's, and no other's.
+	seen := make(map[string]bool)
+	for range 3 {
+		a := l.raw("GET", c.url+"/", nil)
+		_, rest, _ := strings.Cut(string(a.body), `nonce="`)
+		nonce, _, _ := strings.Cut(rest, `"`)
+		if len(nonce) < 20 || seen[nonce] || !strings.Contains(a.header.Get("Content-Security-Policy"), "style-src 'self' 'nonce-"+nonce+"';") {
+			t.Errorf("nonce %q with %q", nonce, a.header.Get("Content-Security-Policy"))
+		}
+		seen[nonce] = true
+	}
+	// The console as it is built into this program is served too.
+	if _, err := api.NewFiles(console.Files()); err != nil {
+		t.Error(err)
 	}
 	for _, encoding := range []string{"gzip", "zstd"} {
 		l.headers = http.Header{"Accept-Encoding": {encoding}}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"time"
 
@@ -194,15 +195,10 @@ func (s *Server) routesAndFiles() (http.Handler, error) {
 	return compress(secured(s.recovered(origin.Handler(http.MaxBytesHandler(mux, maxBody))))), nil
 }
 
-// policy lets pages load from here alone. Styles may stand in the page: the
-// console's component library writes its colours there.
-const policy = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; object-src 'none'; " +
-	"base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-
 func secured(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		h.Set("Content-Security-Policy", policy)
+		h.Set("Content-Security-Policy", policy(""))
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
@@ -210,6 +206,12 @@ func secured(next http.Handler) http.Handler {
 		h.Set("Strict-Transport-Security", "max-age=31536000")
 		next.ServeHTTP(w, r)
 	})
+}
+
+// stack of a panic, cut: a log line is read by people.
+func stack() string {
+	b := debug.Stack()
+	return string(b[:min(len(b), 4096)])
 }
 
 // uncached is for answers that are true now and for one person.
