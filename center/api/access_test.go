@@ -7,6 +7,8 @@ import (
 	"maps"
 	"net/http"
 	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -146,5 +148,33 @@ func TestUnknownCalls(t *testing.T) {
 	}
 	if a := l.do("PUT", "/session", "{}"); a.status != 404 && a.status != 405 {
 		t.Errorf("PUT /session: %d", a.status)
+	}
+}
+
+// TestCodesAreDocumented: scripts branch on codes, so each is in docs/api.md.
+func TestCodesAreDocumented(t *testing.T) {
+	docs, err := os.ReadFile("../../docs/api.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sources, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, name := range sources {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`refuse\(http\.\w+, "([^"]+)"`).FindAllSubmatch(b, -1) {
+			n++
+			if !bytes.Contains(docs, []byte("`"+string(m[1])+"`")) {
+				t.Errorf("%s: docs/api.md does not tell of the code %s", name, m[1])
+			}
+		}
+	}
+	if n < 20 {
+		t.Errorf("%d codes found", n)
 	}
 }

@@ -206,13 +206,17 @@ var hashed = sync.OnceValue(func() string {
 // account inserts one beside the API.
 func (c *center) account(name string, role api.Role) {
 	c.t.Helper()
+	c.sql("INSERT INTO person (name_key, name, hash, role, created) VALUES (?, ?, ?, ?, ?)", name, name, hashed(), string(role), 1)
+}
+
+func (c *center) sql(statement string, values ...any) {
+	c.t.Helper()
 	db, err := sql.Open("sqlite", c.path)
 	if err != nil {
 		c.t.Fatal(err)
 	}
 	defer db.Close()
-	_, err = db.Exec("PRAGMA busy_timeout = 5000; INSERT INTO person (name_key, name, hash, role, created) VALUES (?, ?, ?, ?, ?)", name, name, hashed(), string(role), 1)
-	if err != nil {
+	if _, err := db.Exec("PRAGMA busy_timeout = 5000; "+statement, values...); err != nil {
 		c.t.Fatal(err)
 	}
 }
@@ -234,6 +238,14 @@ func (c *center) client() *client {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	c.t.Cleanup(h.CloseIdleConnections) // for which the server would wait
 	return &client{c, h, make(http.Header)}
+}
+
+// http1 is the same client over HTTP/1.1.
+func (l *client) http1() *client {
+	h := *l.http
+	h.Transport = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: l.c.pki.CAPool()}}
+	l.c.t.Cleanup(h.CloseIdleConnections)
+	return &client{l.c, &h, l.headers}
 }
 
 // as is a client that is logged in with a role.

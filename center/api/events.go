@@ -126,10 +126,6 @@ func (s *Server) join(ctx huma.Context, next func(huma.Context)) {
 		return
 	}
 	defer s.hub.leave(c)
-	// The request has been read; the server's limit on that would end the stream.
-	if err := ctx.SetReadDeadline(time.Time{}); err != nil {
-		s.cfg.Log.Warn("stream of live updates will be cut off", "error", err)
-	}
 	next(huma.WithValue(ctx, subscriberKey{}, c))
 }
 

@@ -31,6 +31,9 @@ func (l *client) listen(ctx context.Context) <-chan event {
 	if err != nil {
 		l.c.t.Fatal(err)
 	}
+	if h2 := l.http.Transport.(*http.Transport).ForceAttemptHTTP2; h2 != (resp.ProtoMajor == 2) {
+		l.c.t.Fatalf("over %s", resp.Proto)
+	}
 	if resp.StatusCode != 200 || resp.Header.Get("Content-Type") != "text/event-stream" || resp.Header.Get("Cache-Control") == "" || resp.Header.Get("Content-Encoding") != "" {
 		l.c.t.Fatalf("status %d, %v", resp.StatusCode, resp.Header)
 	}
@@ -71,8 +74,7 @@ func next(t testing.TB, events <-chan event) event {
 func TestLiveUpdates(t *testing.T) {
 	c := newCenter(t)
 	two := c.as(api.Viewer)
-	one := c.as(api.Viewer)
-	one.http.Transport.(*http.Transport).ForceAttemptHTTP2 = false
+	one := two.http1()
 	c.client().refused(401, "not-logged-in", "GET", "/events", nil)
 	for name, l := range map[string]*client{"HTTP/1.1": one, "HTTP/2": two} {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -175,8 +177,7 @@ func TestStreamsOutliveTheirRequest(t *testing.T) {
 	}
 	c := newCenter(t)
 	c.server.SetHeartbeat(readTime / 2)
-	two, one := c.as(api.Viewer), c.as(api.Viewer)
-	one.http.Transport.(*http.Transport).ForceAttemptHTTP2 = false
+	two, one := c.as(api.Viewer), c.as(api.Viewer).http1()
 	a, b := two.listen(t.Context()), one.listen(t.Context())
 	for range 4 { // beyond readTime
 		for name, events := range map[string]<-chan event{"HTTP/2": a, "HTTP/1.1": b} {

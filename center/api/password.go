@@ -72,15 +72,14 @@ func (h *hasher) hash(ctx context.Context, password string) (hash string, err er
 // matches compares a password with a hash. An empty hash, of a user that there
 // is not, takes as long and never matches.
 func (h *hasher) matches(ctx context.Context, password, hash string) (ok bool, err error) {
-	unknown := hash == ""
-	if unknown {
+	if hash == "" {
 		hash = h.nobody
 	}
 	err = h.run(ctx, func() error {
 		ok, err = argon2id.ComparePasswordAndHash(password, hash)
 		return err
 	})
-	return ok && !unknown, err
+	return ok, err
 }
 
 const (

@@ -282,8 +282,7 @@ func TestRequestLimits(t *testing.T) {
 	l.refused(400, "bad-request", "POST", "/alerts/"+a.ID+"/note", `{"comment":`)
 	l.refused(422, "invalid", "POST", "/alerts/"+a.ID+"/note", `{"comment":"x","more":1}`)
 	l.refused(422, "invalid", "GET", "/alerts?statuss=open", nil)
-	l = c.client()
-	l.http.Transport.(*http.Transport).ForceAttemptHTTP2 = false // whose client would refuse by itself
+	l = c.client().http1() // the other's client would refuse by itself
 	l.headers = http.Header{"X-Long": {strings.Repeat("x", 64<<10)}}
 	if a := l.raw("GET", c.url+"/healthz", nil); a.status != 431 {
 		t.Errorf("64 KiB of headers: %d", a.status)
@@ -322,4 +321,21 @@ func TestGuessersLockNobodyOut(t *testing.T) {
 			t.Fatalf("from where it was before: %d", got)
 		}
 	}
+}
+
+// TestSessionsFollowTheirAccount: a role counts as it is now, and a session does
+// not outlive the password that it was begun with.
+func TestSessionsFollowTheirAccount(t *testing.T) {
+	c := newCenter(t)
+	l := c.as(api.Administrator)
+	l.want(200, "GET", "/audit", nil, nil)
+	c.sql("UPDATE person SET role = 'viewer'")
+	l.refused(403, "forbidden", "GET", "/audit", nil)
+	l.want(200, "GET", "/alerts", nil, nil)
+	c.sql("UPDATE person SET role = 'something'")
+	l.refused(403, "forbidden", "GET", "/alerts", nil)
+	c.sql("UPDATE person SET role = 'viewer', hash = hash || 'x'")
+	l.refused(401, "not-logged-in", "GET", "/alerts", nil)
+	c.sql("DELETE FROM person")
+	l.refused(401, "not-logged-in", "GET", "/alerts", nil)
 }
