@@ -7,6 +7,8 @@ import (
 	"maps"
 	"net/http"
 	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -20,7 +22,7 @@ func TestTheTableIsTheLaw(t *testing.T) {
 	c := newCenter(t)
 	people := map[api.Role]*client{"": c.client(), api.Viewer: c.as(api.Viewer), api.Analyst: c.as(api.Analyst), api.Administrator: c.as(api.Administrator)}
 	rank := map[api.Role]int{"": 0, api.Viewer: 1, api.Analyst: 2, api.Administrator: 3}
-	least := map[api.Access]int{api.Public: 0, api.EnrolKey: 0, api.Viewers: 1, api.Analysts: 2, api.Operators: 3}
+	least := map[api.Access]int{api.Public: 0, api.EnrolKey: 0, api.Viewers: 1, api.Analysts: 2, api.Administrators: 3}
 	denied := 0
 	for _, r := range api.Routes() {
 		need, ok := least[r.Access]
@@ -79,11 +81,11 @@ func TestAMatrixOfRoles(t *testing.T) {
 		by[r.Access] = append(by[r.Access], r.ID)
 	}
 	for access, want := range map[api.Access]string{
-		api.Public:    "getSession login logout setup",
-		api.EnrolKey:  "enrol",
-		api.Viewers:   "getAlert getAlertActivities getChecklist getDetection getHealth getSensor listAlerts listDetections listSensors streamEvents",
-		api.Analysts:  "closeAlert noteAlert reopenAlert",
-		api.Operators: "createAccessKey deleteAccessKey getAudit listAccessKeys revokeSensor",
+		api.Public:         "getSession login logout setup",
+		api.EnrolKey:       "enrol",
+		api.Viewers:        "getAlert getAlertActivities getChecklist getDetection getHealth getSensor listAlerts listDetections listSensors streamEvents",
+		api.Analysts:       "closeAlert noteAlert reopenAlert",
+		api.Administrators: "createAccessKey deleteAccessKey getAudit listAccessKeys revokeSensor",
 	} {
 		slices.Sort(by[access])
 		if got := strings.Join(by[access], " "); got != want {
@@ -146,5 +148,33 @@ func TestUnknownCalls(t *testing.T) {
 	}
 	if a := l.do("PUT", "/session", "{}"); a.status != 404 && a.status != 405 {
 		t.Errorf("PUT /session: %d", a.status)
+	}
+}
+
+// TestCodesAreDocumented: scripts branch on codes, so each is in docs/api.md.
+func TestCodesAreDocumented(t *testing.T) {
+	docs, err := os.ReadFile("../../docs/api.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sources, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, name := range sources {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`refuse\(http\.\w+, "([^"]+)"`).FindAllSubmatch(b, -1) {
+			n++
+			if !bytes.Contains(docs, []byte("`"+string(m[1])+"`")) {
+				t.Errorf("%s: docs/api.md does not tell of the code %s", name, m[1])
+			}
+		}
+	}
+	if n < 20 {
+		t.Errorf("%d codes found", n)
 	}
 }

@@ -35,13 +35,14 @@ import (
 	"github.com/verderer/verderer/center/pki"
 	"github.com/verderer/verderer/center/store"
 	"github.com/verderer/verderer/center/worker"
+	"github.com/verderer/verderer/console"
 )
 
 // A center is the API over a real store and authority, on a real TLS port. What
 // the worker does to alerts is done here at once. Tests that have one run beside
 // each other.
 type center struct {
-	t      *testing.T
+	t      testing.TB
 	server *api.Server
 	store  *store.Store
 	pki    *pki.Authority
@@ -58,11 +59,19 @@ type center struct {
 	ready        string
 }
 
+// readTime is for a request, less than it is at work.
+const readTime = 2 * time.Second
+
 var t0 = activity.Time(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC).UnixNano())
 
 func newCenter(t *testing.T, change ...func(*api.Config)) *center {
 	t.Helper()
 	t.Parallel()
+	return build(t, change...)
+}
+
+func build(t testing.TB, change ...func(*api.Config)) *center {
+	t.Helper()
 	dir := t.TempDir()
 	c := &center{t: t, path: filepath.Join(dir, "center.db"), logs: new(bytes.Buffer), states: make(map[string]receive.State)}
 	var err error
@@ -99,7 +108,7 @@ func newCenter(t *testing.T, change ...func(*api.Config)) *center {
 		Level: func() detect.Level { return detect.LevelMedium },
 		CA:    c.pki.CADER(), Fingerprint: c.pki.Fingerprint(), SensorAddress: "center.example:8444", ConsoleURL: c.url,
 		Console: fstest.MapFS{
-			"index.html":           {Data: []byte("<!doctype html><title>Verderer</title>")},
+			"index.html":           {Data: []byte("<!doctype html><title>Verderer</title><script nonce=\"" + console.Nonce + "\" src=\"/assets/main-1a2b3.js\"></script>")},
 			"assets/main-1a2b3.js": {Data: []byte(strings.Repeat("console.log('it is long enough to be compressed');\n", 100))},
 			"favicon.svg":          {Data: []byte("<svg xmlns='http://www.w3.org/2000/svg'/>")},
 		},
@@ -112,6 +121,7 @@ func newCenter(t *testing.T, change ...func(*api.Config)) *center {
 		t.Fatal(err)
 	}
 	h := c.server.HTTP(c.pki.ServerTLS())
+	h.ReadTimeout = readTime
 	go h.ServeTLS(l, "", "")
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
@@ -196,13 +206,17 @@ var hashed = sync.OnceValue(func() string {
 // account inserts one beside the API.
 func (c *center) account(name string, role api.Role) {
 	c.t.Helper()
+	c.sql("INSERT INTO person (name_key, name, hash, role, created) VALUES (?, ?, ?, ?, ?)", name, name, hashed(), string(role), 1)
+}
+
+func (c *center) sql(statement string, values ...any) {
+	c.t.Helper()
 	db, err := sql.Open("sqlite", c.path)
 	if err != nil {
 		c.t.Fatal(err)
 	}
 	defer db.Close()
-	_, err = db.Exec("PRAGMA busy_timeout = 5000; INSERT INTO person (name_key, name, hash, role, created) VALUES (?, ?, ?, ?, ?)", name, name, hashed(), string(role), 1)
-	if err != nil {
+	if _, err := db.Exec("PRAGMA busy_timeout = 5000; "+statement, values...); err != nil {
 		c.t.Fatal(err)
 	}
 }
@@ -219,9 +233,19 @@ func (c *center) client() *client {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	return &client{c, &http.Client{Jar: jar, Transport: &http.Transport{
+	h := &http.Client{Jar: jar, Transport: &http.Transport{
 		TLSClientConfig: &tls.Config{RootCAs: c.pki.CAPool()}, ForceAttemptHTTP2: true},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}, make(http.Header)}
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	c.t.Cleanup(h.CloseIdleConnections) // for which the server would wait
+	return &client{c, h, make(http.Header)}
+}
+
+// http1 is the same client over HTTP/1.1.
+func (l *client) http1() *client {
+	h := *l.http
+	h.Transport = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: l.c.pki.CAPool()}}
+	l.c.t.Cleanup(h.CloseIdleConnections)
+	return &client{l.c, &h, l.headers}
 }
 
 // as is a client that is logged in with a role.

@@ -126,17 +126,13 @@ func (s *Server) join(ctx huma.Context, next func(huma.Context)) {
 		return
 	}
 	defer s.hub.leave(c)
-	// The request has been read; the server's limit on that would end the stream.
-	if err := ctx.SetReadDeadline(time.Time{}); err != nil {
-		s.cfg.Log.Warn("stream of live updates will be cut off", "error", err)
-	}
 	next(huma.WithValue(ctx, subscriberKey{}, c))
 }
 
 // stream sends events until the client leaves, is cut off, or its session ends.
 func (s *Server) stream(ctx context.Context, send sse.Sender) {
 	c := ctx.Value(subscriberKey{}).(*subscriber)
-	beat := time.NewTicker(heartbeat)
+	beat := time.NewTicker(s.beat)
 	defer beat.Stop()
 	// At once: the client knows that it is connected.
 	if send.Data(HeartbeatEvent{s.now()}) != nil {

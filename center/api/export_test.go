@@ -15,6 +15,9 @@ func (s *Server) SetSessionTimes(idle, absolute time.Duration) {
 	s.sessions.IdleTimeout, s.sessions.Lifetime = idle, absolute
 }
 
+// SetHeartbeat shortens it, before the first stream.
+func (s *Server) SetHeartbeat(d time.Duration) { s.beat = d }
+
 // Listening counts the streams of live updates.
 func (s *Server) Listening() int {
 	s.hub.mu.Lock()
@@ -23,6 +26,7 @@ func (s *Server) Listening() int {
 }
 
 const (
+	Heartbeat  = heartbeat
 	MaxTabs    = maxTabs
 	MaxBehind  = maxBehind
 	MaxHashing = maxHashing
@@ -31,12 +35,15 @@ const (
 )
 
 // SensorOf is sensor.
-func SensorOf(row *store.Sensor, state receive.State, known bool, now activity.Time) Sensor {
-	return sensor(row, state, known, now, "center:8444")
+func SensorOf(row *store.Sensor, state receive.State, now activity.Time) Sensor {
+	return sensor(row, state, now, "center:8444")
 }
 
 // ChecklistOf is checklist.
 var ChecklistOf = checklist
+
+// NewFiles is newFiles.
+var NewFiles = newFiles
 
 // GuidanceOf is guidance.
 var GuidanceOf = guidance

@@ -2,15 +2,15 @@ package api
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
+	"crypto/rand"
 	"fmt"
 	"io/fs"
 	"net/http"
 	"path"
-	"runtime/debug"
 	"strings"
 	"time"
+
+	"github.com/verderer/verderer/console"
 )
 
 // files serves the console. What it does not have is a page of the console,
@@ -18,7 +18,6 @@ import (
 type files struct {
 	fsys  fs.FS
 	index []byte
-	etag  string // of index
 }
 
 func newFiles(fsys fs.FS) (*files, error) {
@@ -26,8 +25,7 @@ func newFiles(fsys fs.FS) (*files, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the console's files: %w", err)
 	}
-	h := sha256.Sum256(b)
-	return &files{fsys, b, `"` + hex.EncodeToString(h[:8]) + `"`}, nil
+	return &files{fsys, b}, nil
 }
 
 func (f *files) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -44,9 +42,10 @@ func (f *files) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		// A page of another version asks: HTML would be run as code.
 		writeProblem(w, refuse(http.StatusNotFound, "not-found", "There is no such file."))
 	case err != nil, name == "index.html":
+		nonce := rand.Text()
+		w.Header().Set("Content-Security-Policy", policy(nonce))
 		w.Header().Set("Cache-Control", "no-cache") // asked for each time, so that an update shows
-		w.Header().Set("ETag", f.etag)
-		http.ServeContent(w, r, "index.html", time.Time{}, bytes.NewReader(f.index))
+		http.ServeContent(w, r, "index.html", time.Time{}, bytes.NewReader(bytes.ReplaceAll(f.index, []byte(console.Nonce), []byte(nonce))))
 	default:
 		w.Header().Set("Cache-Control", "no-cache")
 		if asset {
@@ -57,8 +56,13 @@ func (f *files) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// stack of a panic, cut: a log line is read by people.
-func stack() string {
-	b := debug.Stack()
-	return string(b[:min(len(b), 4096)])
+// policy lets a page load and call what is here, and nothing else. Styles that
+// the console's components write into the page carry the nonce of the response.
+func policy(nonce string) string {
+	style := "'self'"
+	if nonce != "" {
+		style += " 'nonce-" + nonce + "'"
+	}
+	return "default-src 'none'; script-src 'self'; style-src " + style + "; img-src 'self' data:; connect-src 'self'; " +
+		"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 }

@@ -52,6 +52,13 @@ func (l *limiter) allow(key string) bool {
 	return k.AllowN(now, 1)
 }
 
+// forget gives a key all its tries back.
+func (l *limiter) forget(key string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.keys, key)
+}
+
 // sweep forgets keys of which nothing needs to be remembered. At most once a
 // second: it looks at every key.
 func (l *limiter) sweep(now time.Time) {

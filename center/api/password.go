@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"net/http"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -29,13 +30,16 @@ const (
 type hasher struct {
 	places chan struct{} // waiting or hashing
 	slots  chan struct{} // hashing
-	nobody string        // a hash of no password: what it costs to refuse an unknown name
+	nobody string
 }
+
+// nobody is a hash of no password: what it costs to refuse an unknown name.
+var nobody = sync.OnceValues(func() (string, error) { return argon2id.CreateHash(rand.Text(), hashing) })
 
 func newHasher() (*hasher, error) {
 	h := &hasher{places: make(chan struct{}, maxHashing+maxWaiting), slots: make(chan struct{}, maxHashing)}
 	var err error
-	h.nobody, err = argon2id.CreateHash(rand.Text(), hashing)
+	h.nobody, err = nobody()
 	return h, err
 }
 
@@ -68,15 +72,14 @@ func (h *hasher) hash(ctx context.Context, password string) (hash string, err er
 // matches compares a password with a hash. An empty hash, of a user that there
 // is not, takes as long and never matches.
 func (h *hasher) matches(ctx context.Context, password, hash string) (ok bool, err error) {
-	unknown := hash == ""
-	if unknown {
+	if hash == "" {
 		hash = h.nobody
 	}
 	err = h.run(ctx, func() error {
 		ok, err = argon2id.ComparePasswordAndHash(password, hash)
 		return err
 	})
-	return ok && !unknown, err
+	return ok, err
 }
 
 const (

@@ -214,6 +214,9 @@ func (s *Server) login(ctx context.Context, in *body[Login]) (*body[Session], er
 		s.audit(ctx, e)
 		return nil, refuse(http.StatusUnauthorized, "wrong-login", "Name or password is wrong.")
 	}
+	// Whoever has an account may mistype it again, but guesses at another's name
+	// are still counted by that name.
+	s.addresses.forget(c.address)
 	s.known.add(folded, c.address)
 	if err := s.logIn(ctx, u); err != nil {
 		return nil, err

@@ -2,7 +2,9 @@ package api_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"sync"
@@ -280,10 +282,60 @@ func TestRequestLimits(t *testing.T) {
 	l.refused(400, "bad-request", "POST", "/alerts/"+a.ID+"/note", `{"comment":`)
 	l.refused(422, "invalid", "POST", "/alerts/"+a.ID+"/note", `{"comment":"x","more":1}`)
 	l.refused(422, "invalid", "GET", "/alerts?statuss=open", nil)
-	l = c.client()
-	l.http.Transport.(*http.Transport).ForceAttemptHTTP2 = false // whose client would refuse by itself
+	l = c.client().http1() // the other's client would refuse by itself
 	l.headers = http.Header{"X-Long": {strings.Repeat("x", 64<<10)}}
 	if a := l.raw("GET", c.url+"/healthz", nil); a.status != 431 {
 		t.Errorf("64 KiB of headers: %d", a.status)
 	}
+}
+
+// TestGuessersLockNobodyOut: guesses at one name from many addresses are held
+// up, and whoever has that name logs in from where they did before.
+func TestGuessersLockNobodyOut(t *testing.T) {
+	c := newCenter(t)
+	c.account("ada", api.Viewer)
+	from := func(address, password string) int {
+		r := httptest.NewRequest("POST", "https://center.test/api/v1/session", strings.NewReader(`{"name":"ada","password":"`+password+`"}`))
+		r.RemoteAddr = address + ":1234"
+		w := httptest.NewRecorder()
+		c.server.Handler().ServeHTTP(w, r)
+		return w.Code
+	}
+	if got := from("10.0.0.1", password); got != 200 {
+		t.Fatalf("login: %d", got)
+	}
+	held := 0
+	for n := range 100 {
+		if from(fmt.Sprintf("10.1.%d.1", n), "guess") == 429 {
+			held++
+		}
+	}
+	if held < 85 {
+		t.Errorf("%d of 100 guesses from as many addresses were held up", held)
+	}
+	if got := from("10.2.0.1", password); got != 429 {
+		t.Errorf("from elsewhere: %d", got)
+	}
+	for range 20 { // logins that are right are not counted
+		if got := from("10.0.0.1", password); got != 200 {
+			t.Fatalf("from where it was before: %d", got)
+		}
+	}
+}
+
+// TestSessionsFollowTheirAccount: a role counts as it is now, and a session does
+// not outlive the password that it was begun with.
+func TestSessionsFollowTheirAccount(t *testing.T) {
+	c := newCenter(t)
+	l := c.as(api.Administrator)
+	l.want(200, "GET", "/audit", nil, nil)
+	c.sql("UPDATE person SET role = 'viewer'")
+	l.refused(403, "forbidden", "GET", "/audit", nil)
+	l.want(200, "GET", "/alerts", nil, nil)
+	c.sql("UPDATE person SET role = 'something'")
+	l.refused(403, "forbidden", "GET", "/alerts", nil)
+	c.sql("UPDATE person SET role = 'viewer', hash = hash || 'x'")
+	l.refused(401, "not-logged-in", "GET", "/alerts", nil)
+	c.sql("DELETE FROM person")
+	l.refused(401, "not-logged-in", "GET", "/alerts", nil)
 }

@@ -20,17 +20,18 @@ import (
 type Access string
 
 const (
-	Public      Access = "public"              // anybody; what it tells and does is made for that
-	EnrolKey    Access = "access key"          // whoever holds an access key, and the handler asks for it
-	Viewers     Access = Access(Viewer)        // every role
-	Analysts    Access = Access(Analyst)       // analysts and administrators
-	Operators   Access = Access(Administrator) // administrators
-	closed      Access = ""                    // nobody
-	accessKey          = "x-verderer-access"   // in openapi.json
-	base               = "/api/v1"             // of every route here
-	maxBody            = 1 << 20               // of a request: the largest is an enrolment's of some KB
-	bodyTime           = 15 * time.Second      // for a client to send its body
-	problemJSON        = "application/problem+json"
+	Public         Access = "public"              // anybody; what it tells and does is made for that
+	EnrolKey       Access = "access key"          // whoever holds an access key: the handler looks at it
+	Viewers        Access = Access(Viewer)        // every role
+	Analysts       Access = Access(Analyst)       // analysts and administrators
+	Administrators Access = Access(Administrator) // administrators
+)
+
+const (
+	accessKey = "x-verderer-access" // of an operation in openapi.json
+	base      = "/api/v1"           // of every route here
+	maxBody   = 1 << 20             // of a request: the largest is an enrolment's of some KB
+	bodyTime  = 15 * time.Second    // for a client to send its body
 )
 
 // lets tells whether a role is enough.
@@ -42,7 +43,7 @@ func (a Access) lets(r Role) bool {
 		return r == Viewer || r == Analyst || r == Administrator
 	case Analysts:
 		return r == Analyst || r == Administrator
-	case Operators:
+	case Administrators:
 		return r == Administrator
 	}
 	return false
@@ -80,15 +81,15 @@ func Routes() []Route {
 
 		{"GET", "/sensors", "listSensors", Viewers, "Enrolled sensors", 0, at((*Server).listSensors)},
 		{"GET", "/sensors/{id}", "getSensor", Viewers, "One sensor", 0, at((*Server).getSensor)},
-		{"DELETE", "/sensors/{id}", "revokeSensor", Operators, "Revoke a sensor's certificate and forget the sensor", 204, at((*Server).revokeSensor)},
-		{"GET", "/access-keys", "listAccessKeys", Operators, "Access keys", 0, at((*Server).listAccessKeys)},
-		{"POST", "/access-keys", "createAccessKey", Operators, "Make an access key; it is shown this once", 201, at((*Server).createAccessKey)},
-		{"DELETE", "/access-keys/{id}", "deleteAccessKey", Operators, "Delete an access key", 204, at((*Server).deleteAccessKey)},
+		{"DELETE", "/sensors/{id}", "revokeSensor", Administrators, "Revoke a sensor's certificate and forget the sensor", 204, at((*Server).revokeSensor)},
+		{"GET", "/access-keys", "listAccessKeys", Administrators, "Access keys", 0, at((*Server).listAccessKeys)},
+		{"POST", "/access-keys", "createAccessKey", Administrators, "Make an access key; it is shown this once", 201, at((*Server).createAccessKey)},
+		{"DELETE", "/access-keys/{id}", "deleteAccessKey", Administrators, "Delete an access key", 204, at((*Server).deleteAccessKey)},
 		{"POST", "/enrol", "enrol", EnrolKey, "Enrol a sensor", 0, at((*Server).enrol)},
 
 		{"GET", "/checklist", "getChecklist", Viewers, "The way to the first activity", 0, at((*Server).getChecklist)},
 		{"GET", "/health", "getHealth", Viewers, "What is wrong with us", 0, at((*Server).getHealth)},
-		{"GET", "/audit", "getAudit", Operators, "Who did what, and was denied what", 0, at((*Server).getAudit)},
+		{"GET", "/audit", "getAudit", Administrators, "Who did what, and was denied what", 0, at((*Server).getAudit)},
 		{"GET", "/events", "streamEvents", Viewers, "Live updates: what changed, for the client to ask anew", 0, events},
 	}
 }

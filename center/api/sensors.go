@@ -30,8 +30,7 @@ func (s *Server) sensors(ctx context.Context) ([]Sensor, error) {
 		if rows[i].Revoked {
 			continue
 		}
-		state, known := states[rows[i].ID]
-		list = append(list, sensor(&rows[i], state, known, now, s.cfg.SensorAddress))
+		list = append(list, sensor(&rows[i], states[rows[i].ID], now, s.cfg.SensorAddress))
 	}
 	slices.SortFunc(list, func(a, b Sensor) int {
 		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.ID, b.ID))
@@ -52,8 +51,7 @@ func (s *Server) getSensor(ctx context.Context, in *withID) (*body[Sensor], erro
 	if err != nil {
 		return nil, err
 	}
-	state, known := s.cfg.Sensors()[in.ID]
-	return &body[Sensor]{sensor(row, state, known, s.now(), s.cfg.SensorAddress)}, nil
+	return &body[Sensor]{sensor(row, s.cfg.Sensors()[in.ID], s.now(), s.cfg.SensorAddress)}, nil
 }
 
 func (s *Server) revokeSensor(ctx context.Context, in *withID) (*none, error) {

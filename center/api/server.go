@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"runtime"
+	"runtime/debug"
 	"strconv"
 	"time"
 
@@ -22,7 +24,7 @@ import (
 	"github.com/verderer/verderer/center/store"
 )
 
-// Config is what a Server shows, and asks.
+// Config is what a Server shows, and asks. All of it is needed but Now.
 type Config struct {
 	Store  *store.Store
 	Health *health.Registry
@@ -71,6 +73,7 @@ type Server struct {
 	denials   *limiter // audit entries of nobody's denials
 	known     places
 	hub       hub
+	beat      time.Duration
 	guidance  map[string]Guidance // by detection
 	document  []byte              // openapi.json
 	handler   http.Handler
@@ -95,6 +98,7 @@ func New(cfg Config) (*Server, error) {
 		enrolling: newLimiter(time.Second, 100, cfg.Now),
 		// Of those who are not logged in, enough to see that it goes on.
 		denials:  newLimiter(10*time.Second, 100, cfg.Now),
+		beat:     heartbeat,
 		guidance: make(map[string]Guidance),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "verderer_api_requests_total", Help: "API calls by operation and HTTP status.",
@@ -191,15 +195,10 @@ func (s *Server) routesAndFiles() (http.Handler, error) {
 	return compress(secured(s.recovered(origin.Handler(http.MaxBytesHandler(mux, maxBody))))), nil
 }
 
-// policy lets pages load from here alone. Styles may stand in the page: the
-// console's component library writes its colours there.
-const policy = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; object-src 'none'; " +
-	"base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-
 func secured(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		h.Set("Content-Security-Policy", policy)
+		h.Set("Content-Security-Policy", policy(""))
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
@@ -207,6 +206,12 @@ func secured(next http.Handler) http.Handler {
 		h.Set("Strict-Transport-Security", "max-age=31536000")
 		next.ServeHTTP(w, r)
 	})
+}
+
+// stack of a panic, cut: a log line is read by people.
+func stack() string {
+	b := debug.Stack()
+	return string(b[:min(len(b), 4096)])
 }
 
 // uncached is for answers that are true now and for one person.
@@ -226,8 +231,13 @@ func (s *Server) recovered(next http.Handler) http.Handler {
 			if v == nil {
 				return
 			}
-			if v == http.ErrAbortHandler {
-				panic(v)
+			_, fault := v.(runtime.Error)
+			if err, ok := v.(error); ok && !fault {
+				// How net/http and huma say that a client went away or was too slow.
+				if err != http.ErrAbortHandler {
+					s.cfg.Log.Warn("answer could not be sent", "method", r.Method, "path", r.URL.Path, "error", err)
+				}
+				panic(http.ErrAbortHandler)
 			}
 			s.cfg.Log.Error("request handler panicked", "method", r.Method, "path", r.URL.Path, "panic", fmt.Sprint(v), "stack", stack())
 			writeProblem(w, errInternal)

@@ -19,12 +19,11 @@ import (
 const silentAfter = 3 * wire.StatusEvery
 
 // sensor tells how a sensor is, of what is stored of it and of how it is right
-// now; known is false for one that the center has not heard of since it started.
-func sensor(row *store.Sensor, state receive.State, known bool, now activity.Time, center string) Sensor {
-	var status wire.Status
-	if known {
-		status = state.Status
-	} else if len(row.Status) > 0 {
+// now: the zero State when the center has not heard of it since it started.
+// center is the address that it should reach.
+func sensor(row *store.Sensor, state receive.State, now activity.Time, center string) Sensor {
+	status := state.Status
+	if status.Now == 0 && len(row.Status) > 0 {
 		// What it was like when it was last heard of; unreadable is as good as none.
 		_ = json.Unmarshal(row.Status, &status)
 	}
@@ -103,27 +102,34 @@ func stateText(t *Sensor, state receive.State, clock, now activity.Time, center 
 		return fmt.Sprintf("It is %s behind, with %s to send: its activities count as late until it has caught up. It needs nothing but time; if this grows, look at the network between %s and %s.",
 			span(now.Sub(clock)), number(t.SpoolBatches, "batch", "batches"), t.Host, center)
 	case SensorHolding:
-		return fmt.Sprintf("The center cannot store what it sends, so it keeps %s, %s of its spool. Nothing is lost while there is room. Health says what is wrong with the center.",
-			number(t.SpoolBatches, "batch", "batches"), share(t.SpoolBytes, t.SpoolLimit))
+		why := ""
+		if state.HoldWhy != "" {
+			why = " (" + state.HoldWhy + ")"
+		}
+		return fmt.Sprintf("The center cannot store what it sends%s, so it keeps %s, %s of its spool. Nothing is lost while there is room. Health says what is wrong with the center.",
+			why, number(t.SpoolBatches, "batch", "batches"), share(t.SpoolBytes, t.SpoolLimit))
 	case SensorFiles:
-		return fmt.Sprintf("It reads %s.", strings.Join(t.Sources, ", ")) + losses(t)
+		return fmt.Sprintf("It reads %s.", strings.Join(t.Sources, ", ")) + losses(t, state)
 	case SensorDone:
-		return fmt.Sprintf("It has read its files: %s, %s.", number(t.Packets, "packet", "packets"), number(t.Events, "event", "events")) + losses(t)
+		return fmt.Sprintf("It has read its files: %s, %s.", number(t.Packets, "packet", "packets"), number(t.Events, "event", "events")) + losses(t, state)
 	}
 	if t.Packets == 0 && t.Events == 0 {
 		return fmt.Sprintf("It is connected and has seen no packet. See that %s is where the traffic of domain controllers passes.", strings.Join(t.Sources, ", "))
 	}
-	return "It works." + losses(t)
+	return "It works." + losses(t, state)
 }
 
 // losses says what a sensor that otherwise works has lost.
-func losses(t *Sensor) string {
+func losses(t *Sensor, state receive.State) string {
 	var s string
 	if t.Dropped > 0 {
 		s += fmt.Sprintf(" The kernel dropped %s since it started: the host had no time for them.", number(t.Dropped, "packet", "packets"))
 	}
 	if t.SpoolLost > 0 {
-		s += fmt.Sprintf(" %s were lost because the spool was full: give it more room, or find out why the center was away.", number(t.SpoolLost, "Batch", "Batches"))
+		s += fmt.Sprintf(" %s went because the spool was full: give it more room, or find out why the center was away.", number(t.SpoolLost, "batch", "batches"))
+	}
+	if state.Refused > 0 {
+		s += fmt.Sprintf(" %s will not be taken: %s.", number(state.Refused, "batch", "batches"), state.RefusedWhy)
 	}
 	return s
 }

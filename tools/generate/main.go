@@ -1,8 +1,8 @@
 // Generate writes what follows from the code: the JSON Schemas of what leaves
 // the programs or is read by them, the protobuf description of batches, the
-// API's description, the reference pages of detections, activities and settings,
-// the example of a settings file, and the README's list of detections. `make
-// generate` runs it;
+// API's description and the table of its calls, the reference pages of detections,
+// activities and settings, the example of a settings file, and the README's list
+// of detections. `make generate` runs it;
 // `make check-generated` fails when its output is not what is committed.
 //
 // Nothing it writes is to be edited: change the struct, the comment, the
@@ -114,6 +114,13 @@ func generate() (map[string][]byte, error) {
 	}
 	if files["center/api/openapi.json"], err = api.OpenAPI(); err != nil {
 		return nil, fmt.Errorf("making center/api/openapi.json: %w", err)
+	}
+	guide, err := os.ReadFile("docs/api.md")
+	if err != nil {
+		return nil, err
+	}
+	if files["docs/api.md"], err = between(guide, "calls", calls()); err != nil {
+		return nil, fmt.Errorf("making the table in docs/api.md: %w", err)
 	}
 	for _, d := range all.Definitions {
 		name := pages + "/" + d.ID + ".md"
