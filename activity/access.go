@@ -3,11 +3,11 @@ package activity
 // Access is the detail of an audited operation on a directory object (Windows
 // event 4662).
 type Access struct {
-	ObjectServer string   `json:"objectServer"`         // "DS": the directory service
-	ObjectType   string   `json:"objectType,omitempty"` // schemaIDGUID of the object's class, or its name
-	ObjectName   string   `json:"objectName,omitempty"` // objectGUID, or its DN
-	AccessMask   uint32   `json:"accessMask"`           // MS-ADTS §5.1.3.2
-	Properties   []string `json:"properties,omitempty"` // GUIDs of extended rights, property sets, attributes and classes, lower-case; at most MaxProperties
+	ObjectServer string   `json:"objectServer" pb:"1"`                // "DS": the directory service
+	ObjectType   string   `json:"objectType,omitempty" pb:"2"`        // schemaIDGUID of the object's class, or its name
+	ObjectName   string   `json:"objectName,omitempty" pb:"3"`        // objectGUID, or its DN
+	AccessMask   uint32   `json:"accessMask" pb:"4"`                  // MS-ADTS §5.1.3.2
+	Properties   []string `json:"properties,omitempty" pb:"5,max=64"` // GUIDs of extended rights, property sets, attributes and classes, lower-case; at most MaxProperties
 }
 
 // MaxProperties caps Access.Properties: an event lists what one operation

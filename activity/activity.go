@@ -142,18 +142,18 @@ const ViaEvent Via = "event"
 // stated by the protocol or the event itself (a resolved name is the center's
 // business). Addr is invalid, and absent in JSON, where an event states no address.
 type Endpoint struct {
-	Addr netip.Addr `json:"addr,omitzero"`
-	Port uint16     `json:"port,omitempty"`
-	Host string     `json:"host,omitempty"`
+	Addr netip.Addr `json:"addr,omitzero" pb:"1"`
+	Port uint16     `json:"port,omitempty" pb:"2"`
+	Host string     `json:"host,omitempty" pb:"3"`
 }
 
 // Account is who acted, as named on the wire, unfolded. Invalid UTF-8 or UTF-16
 // stands as U+FFFD in Name and its bytes are kept in Raw.
 type Account struct {
-	Name   string `json:"name,omitempty"`   // cname, user name, bind DN
-	Domain string `json:"domain,omitempty"` // realm, NetBIOS or DNS domain; empty when the protocol names none
-	SID    string `json:"sid,omitempty"`    // S-1-… when the source states it
-	Raw    []byte `json:"raw,omitempty"`    // original bytes of Name, only when they were not valid text
+	Name   string `json:"name,omitempty" pb:"1"`         // cname, user name, bind DN
+	Domain string `json:"domain,omitempty" pb:"2"`       // realm, NetBIOS or DNS domain; empty when the protocol names none
+	SID    string `json:"sid,omitempty" pb:"3"`          // S-1-… when the source states it
+	Raw    []byte `json:"raw,omitempty" pb:"4,max=4096"` // original bytes of Name, only when they were not valid text
 }
 
 // Zero tells that no account was named.
@@ -162,34 +162,34 @@ func (a Account) Zero() bool { return a.Name == "" && a.SID == "" && len(a.Raw) 
 // Origin says where analyze found the fact: the file and the 1-based number of
 // the packet or record that completed it. It is not part of the ID.
 type Origin struct {
-	File  string `json:"file"`
-	Frame int64  `json:"frame,omitempty"`
+	File  string `json:"file" pb:"1"`
+	Frame int64  `json:"frame,omitempty" pb:"2"`
 }
 
 // Activity is one fact. Exactly one of the detail pointers is set, by Kind.
 type Activity struct {
-	ID        ID        `json:"id"`
-	Time      Time      `json:"time"`                // of the packet or record that completed the fact: the answer, or the moment no answer was given up on
-	Requested Time      `json:"requested,omitempty"` // of the request; 0 when it was not seen
-	Kind      Kind      `json:"kind"`
-	Via       Via       `json:"via,omitempty"`      // what the fact was read from; "" packets
-	Protocol  Protocol  `json:"protocol,omitempty"` // "" where an event does not tell
-	Transport Transport `json:"transport,omitempty"`
-	Source    Endpoint  `json:"source"` // who asked
-	Target    Endpoint  `json:"target"` // who was asked
-	Account   Account   `json:"account,omitzero"`
-	Outcome   Outcome   `json:"outcome"`
-	Error     string    `json:"error,omitempty"`     // the protocol's own name of the refusal: KDC_ERR_PREAUTH_FAILED, invalidCredentials, REFUSED
-	Anomalies []string  `json:"anomalies,omitempty"` // malformed or unusual parts, from the decoders' closed lists
-	Origin    *Origin   `json:"origin,omitempty"`
+	ID        ID        `json:"id" pb:"-"`
+	Time      Time      `json:"time" pb:"1"`                // of the packet or record that completed the fact: the answer, or the moment no answer was given up on
+	Requested Time      `json:"requested,omitempty" pb:"2"` // of the request; 0 when it was not seen
+	Kind      Kind      `json:"kind" pb:"3"`
+	Via       Via       `json:"via,omitempty" pb:"4"`      // what the fact was read from; "" packets
+	Protocol  Protocol  `json:"protocol,omitempty" pb:"5"` // "" where an event does not tell
+	Transport Transport `json:"transport,omitempty" pb:"6"`
+	Source    Endpoint  `json:"source" pb:"7"` // who asked
+	Target    Endpoint  `json:"target" pb:"8"` // who was asked
+	Account   Account   `json:"account,omitzero" pb:"9"`
+	Outcome   Outcome   `json:"outcome" pb:"10"`
+	Error     string    `json:"error,omitempty" pb:"11"`            // the protocol's own name of the refusal: KDC_ERR_PREAUTH_FAILED, invalidCredentials, REFUSED
+	Anomalies []string  `json:"anomalies,omitempty" pb:"12,max=64"` // malformed or unusual parts, from the decoders' closed lists
+	Origin    *Origin   `json:"origin,omitempty" pb:"13"`
 
-	Kerberos   *Kerberos   `json:"kerberos,omitempty"`
-	Auth       *Auth       `json:"auth,omitempty"`
-	LDAPBind   *LDAPBind   `json:"ldapBind,omitempty"`
-	LDAPSearch *LDAPSearch `json:"ldapSearch,omitempty"`
-	DNS        *DNS        `json:"dns,omitempty"`
-	DRS        *DRS        `json:"drs,omitempty"`
-	Access     *Access     `json:"access,omitempty"`
+	Kerberos   *Kerberos   `json:"kerberos,omitempty" pb:"16"`
+	Auth       *Auth       `json:"auth,omitempty" pb:"17"`
+	LDAPBind   *LDAPBind   `json:"ldapBind,omitempty" pb:"18"`
+	LDAPSearch *LDAPSearch `json:"ldapSearch,omitempty" pb:"19"`
+	DNS        *DNS        `json:"dns,omitempty" pb:"20"`
+	DRS        *DRS        `json:"drs,omitempty" pb:"21"`
+	Access     *Access     `json:"access,omitempty" pb:"22"`
 }
 
 // MaxText caps every string taken from the wire, in bytes, so that one hostile

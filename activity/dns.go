@@ -2,17 +2,17 @@ package activity
 
 // DNS is the detail of a query or a dynamic update (RFC 1035 §4, RFC 2136).
 type DNS struct {
-	TxID          uint16      `json:"id"`
-	Question      string      `json:"question,omitempty"` // name without the final dot; "" is the root; for an update the zone
-	Type          uint16      `json:"type"`               // QTYPE: 1 A, 12 PTR, 33 SRV, 251 IXFR, 252 AXFR, 255 ANY
-	Class         uint16      `json:"class"`              // 1 Internet
-	OpCode        uint8       `json:"opCode,omitempty"`   // 0 query, 5 update
-	RCode         int         `json:"rcode"`              // of the answer, low 4 bits; −1 when none was seen
-	Authoritative bool        `json:"authoritative,omitempty"`
-	Truncated     bool        `json:"truncated,omitempty"`
-	Answers       int         `json:"answers"`            // answer records counted; for a transfer over all its messages
-	Messages      int         `json:"messages,omitempty"` // answer messages, above 1 for zone transfers
-	Records       []DNSRecord `json:"records,omitempty"`  // the first answer (or update) records that say who is where; see MaxDNSRecords
+	TxID          uint16      `json:"id" pb:"1"`
+	Question      string      `json:"question,omitempty" pb:"2"` // name without the final dot; "" is the root; for an update the zone
+	Type          uint16      `json:"type" pb:"3"`               // QTYPE: 1 A, 12 PTR, 33 SRV, 251 IXFR, 252 AXFR, 255 ANY
+	Class         uint16      `json:"class" pb:"4"`              // 1 Internet
+	OpCode        uint8       `json:"opCode,omitempty" pb:"5"`   // 0 query, 5 update
+	RCode         int         `json:"rcode" pb:"6"`              // of the answer, low 4 bits; −1 when none was seen
+	Authoritative bool        `json:"authoritative,omitempty" pb:"7"`
+	Truncated     bool        `json:"truncated,omitempty" pb:"8"`
+	Answers       int         `json:"answers" pb:"9"`                   // answer records counted; for a transfer over all its messages
+	Messages      int         `json:"messages,omitempty" pb:"10"`       // answer messages, above 1 for zone transfers
+	Records       []DNSRecord `json:"records,omitempty" pb:"11,max=32"` // the first answer (or update) records that say who is where; see MaxDNSRecords
 }
 
 // MaxDNSRecords caps DNS.Records: enough for the SRV answer of a site with 16
@@ -21,9 +21,9 @@ const MaxDNSRecords = 32
 
 // DNSRecord is one A, AAAA, NS, CNAME, SOA, PTR or SRV record.
 type DNSRecord struct {
-	Name string `json:"name"`
-	Type uint16 `json:"type"`
-	Data string `json:"data"` // address, or target name without the final dot
+	Name string `json:"name" pb:"1"`
+	Type uint16 `json:"type" pb:"2"`
+	Data string `json:"data" pb:"3"` // address, or target name without the final dot
 }
 
 func (d *DNS) canon(c *canonical) {

@@ -3,16 +3,16 @@ package activity
 // DRS is the detail of a call on the directory replication interface (MS-DRSR
 // §4.1). Opnum and sizes stay readable when the stub is sealed.
 type DRS struct {
-	Opnum        uint16 `json:"opnum"`
-	Operation    string `json:"operation,omitempty"`     // IDL_DRSGetNCChanges, …; "" for an opnum the specification does not define
-	CallID       uint32 `json:"callId"`                  //
-	Context      string `json:"namingContext,omitempty"` // DN asked for, where the stub is readable
-	Sealed       bool   `json:"sealed,omitempty"`        // packet privacy: the stub was not readable
-	BindSeen     bool   `json:"bindSeen"`                // false: picked up mid-connection and the interface inferred from what else the connection showed
-	Fault        uint32 `json:"fault,omitempty"`         // nca or Win32 status of a fault PDU
-	RequestSize  int    `json:"requestSize,omitempty"`   // stub bytes of the request
-	ResponseSize int    `json:"responseSize,omitempty"`  // stub bytes of the response, all fragments
-	Auth         *Auth  `json:"auth,omitempty"`          // who the connection is authenticated as
+	Opnum        uint16 `json:"opnum" pb:"1"`
+	Operation    string `json:"operation,omitempty" pb:"2"`     // IDL_DRSGetNCChanges, …; "" for an opnum the specification does not define
+	CallID       uint32 `json:"callId" pb:"3"`                  //
+	Context      string `json:"namingContext,omitempty" pb:"4"` // DN asked for, where the stub is readable
+	Sealed       bool   `json:"sealed,omitempty" pb:"5"`        // packet privacy: the stub was not readable
+	BindSeen     bool   `json:"bindSeen" pb:"6"`                // false: picked up mid-connection and the interface inferred from what else the connection showed
+	Fault        uint32 `json:"fault,omitempty" pb:"7"`         // nca or Win32 status of a fault PDU
+	RequestSize  int    `json:"requestSize,omitempty" pb:"8"`   // stub bytes of the request
+	ResponseSize int    `json:"responseSize,omitempty" pb:"9"`  // stub bytes of the response, all fragments
+	Auth         *Auth  `json:"auth,omitempty" pb:"10"`         // who the connection is authenticated as
 }
 
 // DRSUAPI operations that rules look at (MS-DRSR §4.1).

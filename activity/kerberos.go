@@ -28,11 +28,11 @@ func (t *TicketID) UnmarshalText(b []byte) error {
 
 // Ticket is the readable outside of a Kerberos ticket.
 type Ticket struct {
-	ID      TicketID `json:"id"`
-	Realm   string   `json:"realm,omitempty"`
-	Service string   `json:"service,omitempty"` // sname, components joined by "/"
-	EType   int32    `json:"etype,omitempty"`   // of enc-part: 17 AES128, 18 AES256, 23 RC4, …
-	KVNO    uint32   `json:"kvno,omitempty"`    // key version; 0 when absent
+	ID      TicketID `json:"id" pb:"1"`
+	Realm   string   `json:"realm,omitempty" pb:"2"`
+	Service string   `json:"service,omitempty" pb:"3"` // sname, components joined by "/"
+	EType   int32    `json:"etype,omitempty" pb:"4"`   // of enc-part: 17 AES128, 18 AES256, 23 RC4, …
+	KVNO    uint32   `json:"kvno,omitempty" pb:"5"`    // key version; 0 when absent
 }
 
 func (t *Ticket) canon(c *canonical) {
@@ -53,26 +53,26 @@ func (t *Ticket) canon(c *canonical) {
 // ETypes, the name types, Till, Nonce and the tickets are unknown, PAData holds
 // the one type that the KDC accepted or refused, and RequestSeen is true.
 type Kerberos struct {
-	ClientType    int32   `json:"clientType,omitempty"`    // name-type of cname
-	Realm         string  `json:"realm,omitempty"`         // realm of the request, or of the error
-	Service       string  `json:"service,omitempty"`       // sname asked for, components joined by "/"
-	ServiceType   int32   `json:"serviceType,omitempty"`   // name-type of sname
-	Options       uint32  `json:"options,omitempty"`       // KDCOptions, bit 0 is the highest
-	ETypes        []int32 `json:"etypes,omitempty"`        // asked for, in the client's order
-	PAData        []int32 `json:"paData,omitempty"`        // padata types of the request, in order
-	PreAuthEType  int32   `json:"preAuthEType,omitempty"`  // etype of PA-ENC-TIMESTAMP; 0 without one
-	PACRequest    *bool   `json:"pacRequest,omitempty"`    // PA-PAC-REQUEST include-pac; nil when absent
-	Addresses     int     `json:"addresses,omitempty"`     // how many HostAddresses the request lists
-	Till          Time    `json:"till,omitempty"`          // requested end; 0 when none, or outside 1678–2262
-	Renew         Time    `json:"renew,omitempty"`         // requested renew-till
-	Nonce         uint32  `json:"nonce,omitempty"`         //
-	EncAuthData   bool    `json:"encAuthData,omitempty"`   // enc-authorization-data present
-	ErrorCode     int32   `json:"errorCode,omitempty"`     // of KRB-ERROR; 0 when answered by a ticket or not at all
-	OfferedETypes []int32 `json:"offeredETypes,omitempty"` // PA-ETYPE-INFO(2) of the error or the reply
-	ReplyEType    int32   `json:"replyEType,omitempty"`    // of the reply's enc-part, which the client's key opens
-	Issued        *Ticket `json:"issued,omitempty"`        // ticket in the reply
-	Presented     *Ticket `json:"presented,omitempty"`     // ticket in PA-TGS-REQ
-	RequestSeen   bool    `json:"requestSeen"`             // false: only the reply was captured
+	ClientType    int32   `json:"clientType,omitempty" pb:"1"`            // name-type of cname
+	Realm         string  `json:"realm,omitempty" pb:"2"`                 // realm of the request, or of the error
+	Service       string  `json:"service,omitempty" pb:"3"`               // sname asked for, components joined by "/"
+	ServiceType   int32   `json:"serviceType,omitempty" pb:"4"`           // name-type of sname
+	Options       uint32  `json:"options,omitempty" pb:"5"`               // KDCOptions, bit 0 is the highest
+	ETypes        []int32 `json:"etypes,omitempty" pb:"6,max=32"`         // asked for, in the client's order
+	PAData        []int32 `json:"paData,omitempty" pb:"7,max=32"`         // padata types of the request, in order
+	PreAuthEType  int32   `json:"preAuthEType,omitempty" pb:"8"`          // etype of PA-ENC-TIMESTAMP; 0 without one
+	PACRequest    *bool   `json:"pacRequest,omitempty" pb:"9"`            // PA-PAC-REQUEST include-pac; nil when absent
+	Addresses     int     `json:"addresses,omitempty" pb:"19"`            // how many HostAddresses the request lists
+	Till          Time    `json:"till,omitempty" pb:"10"`                 // requested end; 0 when none, or outside 1678–2262
+	Renew         Time    `json:"renew,omitempty" pb:"17"`                // requested renew-till
+	Nonce         uint32  `json:"nonce,omitempty" pb:"11"`                //
+	EncAuthData   bool    `json:"encAuthData,omitempty" pb:"20"`          // enc-authorization-data present
+	ErrorCode     int32   `json:"errorCode,omitempty" pb:"12"`            // of KRB-ERROR; 0 when answered by a ticket or not at all
+	OfferedETypes []int32 `json:"offeredETypes,omitempty" pb:"18,max=32"` // PA-ETYPE-INFO(2) of the error or the reply
+	ReplyEType    int32   `json:"replyEType,omitempty" pb:"13"`           // of the reply's enc-part, which the client's key opens
+	Issued        *Ticket `json:"issued,omitempty" pb:"14"`               // ticket in the reply
+	Presented     *Ticket `json:"presented,omitempty" pb:"15"`            // ticket in PA-TGS-REQ
+	RequestSeen   bool    `json:"requestSeen" pb:"16"`                    // false: only the reply was captured
 }
 
 // Kerberos pre-authentication data types that rules look at (RFC 4120 §7.5.2, RFC 6113, RFC 4556, MS-KILE).

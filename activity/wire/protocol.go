@@ -11,6 +11,11 @@
 //	sensor.ID.renew   Renewal → Renewed when a third of the certificate's life is left
 //
 // All but batches are JSON: small, rare, and easy to read in a trace.
+//
+// How batches are encoded is in the `pb` tags of Batch and of the structs in
+// package activity; see Field for the tags, Decode for what a receiver may rely
+// on, and activity.proto for other programs. Marshal and Unmarshal do the same
+// for any struct with such tags, such as the records of the center's log.
 package wire
 
 import (
@@ -55,15 +60,15 @@ func InboxPrefix(id string) string { return "inbox." + id }
 
 // Batch is what a sensor sends at once.
 type Batch struct {
-	Spool    uint64  // drawn at random when the spool was made: sequences of one spool are comparable
-	Sequence uint64  // 1, 2, 3 … in a spool
-	Entries  []Entry // in the order the sensor stated them
+	Spool    uint64  `pb:"1"`            // drawn at random when the spool was made: sequences of one spool are comparable
+	Sequence uint64  `pb:"2"`            // 1, 2, 3 … in a spool
+	Entries  []Entry `pb:"3,max=100000"` // in the order the sensor stated them
 }
 
 // Entry is one statement of a sensor; exactly one field is set.
 type Entry struct {
-	Activity *activity.Activity
-	Progress activity.Time // every activity up to and including this time has been stated
+	Activity *activity.Activity `pb:"1"`
+	Progress activity.Time      `pb:"2"` // every activity up to and including this time has been stated
 }
 
 // Hello introduces a sensor on a connection.

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"time"
@@ -47,7 +48,8 @@ type Alert struct {
 	Evidence   []Evidence        `json:"evidence"`
 	Certainty  resolve.Certainty `json:"certainty"`
 	Baseline   detect.Baseline   `json:"baseline"`
-	Late       bool              `json:"late,omitempty"` // rests on activities that arrived late
+	Late       bool              `json:"late,omitempty"`     // rests on activities that arrived late
+	Previous   string            `json:"previous,omitempty"` // id of the closed alert that this one repeats
 }
 
 // EvidenceKind sorts evidence.
@@ -83,17 +85,24 @@ const (
 	// maxAlerts caps the alerts of one detection, at about 3 KB each and often
 	// less. Beyond it, findings of further keys share one alert: whoever forges
 	// sources can neither fill the memory nor hide an attack that comes after.
+	// Closed ones make room: see Fold.makeRoom.
 	maxAlerts = 10_000
 )
 
-// Fold merges findings into alerts. It belongs to one goroutine, and takes
-// findings in the engine's order.
+// Fold merges findings into alerts, and takes what people do to them. It
+// belongs to one goroutine, and takes findings in the engine's order.
 type Fold struct {
+	// OnPanic is told of an alert that cannot be written, which is then left
+	// out. nil: panics pass.
+	OnPanic func(where string, value any, stack []byte)
+
 	defs       map[string]*detect.Definition
 	exclusions []*Exclusion
 	alerts     []*folded          // in order of their first finding
-	current    map[string]*folded // detection and key → the alert that may still grow
+	byID       map[string]*folded // alerts
+	current    map[string]*folded // detection and key → the newest alert, which may still grow unless it is closed
 	count      map[string]int     // alerts by detection
+	changed    []*folded          // since Changed was last asked, once each
 }
 
 // folded is an alert with what its fold needs besides.
@@ -106,12 +115,13 @@ type folded struct {
 	Key        string          `json:"key"` // in Fold.current
 	seen       map[string]int  // account key → index in Accounts
 	known      map[string]bool // addresses listed as source or target
+	changed    bool            // is in Fold.changed
 }
 
 // NewFold makes an empty fold.
 func NewFold(defs []*detect.Definition, exclusions []*Exclusion) *Fold {
 	f := &Fold{defs: make(map[string]*detect.Definition), exclusions: exclusions,
-		current: make(map[string]*folded), count: make(map[string]int)}
+		byID: make(map[string]*folded), current: make(map[string]*folded), count: make(map[string]int)}
 	for _, d := range defs {
 		f.defs[d.ID] = d
 	}
@@ -132,6 +142,9 @@ func (f *Fold) Add(n *detect.Finding) {
 	}
 	a := f.growing(n, n.Key)
 	if a == nil && f.count[d.ID] >= maxAlerts {
+		f.makeRoom(d.ID, n.Key)
+	}
+	if a == nil && f.count[d.ID] >= maxAlerts {
 		if a = f.growing(n, ""); a == nil {
 			a = f.open(d, n, "")
 			a.Notes = append(a.Notes, fmt.Sprintf("There are %d alerts of this detection. What others did is told of here together.", f.count[d.ID]-1))
@@ -141,12 +154,13 @@ func (f *Fold) Add(n *detect.Finding) {
 		a = f.open(d, n, n.Key)
 	}
 	a.add(n)
+	f.touch(a)
 }
 
 // growing is the alert that a finding of a key belongs to, nil if there is none yet.
 func (f *Fold) growing(n *detect.Finding, key string) *folded {
 	a := f.current[n.Detection+"\x00"+key]
-	if a == nil || n.Start > a.Alert.End+mergeWindow {
+	if a == nil || a.Alert.Status == Closed || n.Start > a.Alert.End+mergeWindow {
 		return nil
 	}
 	return a
@@ -175,7 +189,11 @@ func (f *Fold) open(d *detect.Definition, n *detect.Finding, key string) *folded
 		seen:  make(map[string]int),
 		known: make(map[string]bool),
 	}
+	if old := f.current[a.Key]; old != nil && old.Alert.Status == Closed {
+		a.Alert.Previous = old.Alert.ID
+	}
 	f.alerts = append(f.alerts, a)
+	f.byID[a.Alert.ID] = a
 	f.current[a.Key] = a
 	f.count[d.ID]++
 	return a
@@ -258,10 +276,23 @@ func (a *folded) account(p detect.Party) {
 func (f *Fold) Alerts() []*Alert {
 	all := make([]*Alert, 0, len(f.alerts))
 	for _, a := range f.alerts {
-		all = append(all, a.finish(f.defs[a.Alert.Detection]))
+		if t := f.finished(a); t != nil {
+			all = append(all, t)
+		}
 	}
 	slices.SortFunc(all, compare)
 	return all
+}
+
+func (f *Fold) finished(a *folded) *Alert {
+	if f.OnPanic != nil {
+		defer func() {
+			if v := recover(); v != nil {
+				f.OnPanic("writing an alert of "+a.Alert.Detection, v, debug.Stack())
+			}
+		}()
+	}
+	return a.finish(f.defs[a.Alert.Detection])
 }
 
 func compare(a, b *Alert) int {

@@ -3,12 +3,14 @@ package alert
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 )
 
 type foldState struct {
 	Alerts   []*folded `json:"alerts"`
-	Current  []int     `json:"current"`  // indices of the alerts that may still grow
-	Excluded []int64   `json:"excluded"` // counts of the exclusions, in their order
+	Current  []int     `json:"current"`           // indices of the newest alert of each detection and key
+	Changed  []int     `json:"changed,omitempty"` // indices of the alerts that Changed has yet to return
+	Excluded []int64   `json:"excluded"`          // counts of the exclusions, in their order
 }
 
 // MarshalJSON gives the state as of the last finding.
@@ -17,6 +19,9 @@ func (f *Fold) MarshalJSON() ([]byte, error) {
 	for i, a := range f.alerts {
 		if f.current[a.Key] == a {
 			s.Current = append(s.Current, i)
+		}
+		if a.changed {
+			s.Changed = append(s.Changed, i)
 		}
 	}
 	for _, x := range f.exclusions {
@@ -53,12 +58,18 @@ func (f *Fold) UnmarshalJSON(b []byte) error {
 	f.alerts = s.Alerts
 	for _, a := range f.alerts {
 		f.count[a.Alert.Detection]++
+		f.byID[a.Alert.ID] = a
 	}
-	for _, i := range s.Current {
+	for _, i := range slices.Concat(s.Current, s.Changed) {
 		if i < 0 || i >= len(f.alerts) {
 			return fmt.Errorf("reading alert snapshot: index %d of %d alerts", i, len(f.alerts))
 		}
+	}
+	for _, i := range s.Current {
 		f.current[f.alerts[i].Key] = f.alerts[i]
+	}
+	for _, i := range s.Changed {
+		f.touch(f.alerts[i])
 	}
 	for i, n := range s.Excluded {
 		if i < len(f.exclusions) {

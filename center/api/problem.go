@@ -1,6 +1,7 @@
 package api
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -39,11 +40,43 @@ func refuse(status int, code, format string, args ...any) *Problem {
 	return &Problem{Title: http.StatusText(status), Status: status, Code: code, Detail: fmt.Sprintf(format, args...)}
 }
 
+// answer refuses before huma asks a handler.
+func answer(ctx huma.Context, p *Problem) {
+	ctx.SetHeader("Content-Type", p.ContentType(""))
+	if after := p.retryAfter(); after != "" {
+		ctx.SetHeader("Retry-After", after)
+	}
+	ctx.SetStatus(p.Status)
+	_ = json.NewEncoder(ctx.BodyWriter()).Encode(p) // a client that is gone
+}
+
+// writeProblem refuses outside of huma.
+func writeProblem(w http.ResponseWriter, p *Problem) {
+	w.Header().Set("Content-Type", p.ContentType(""))
+	if after := p.retryAfter(); after != "" {
+		w.Header().Set("Retry-After", after)
+	}
+	w.WriteHeader(p.Status)
+	_ = json.NewEncoder(w).Encode(p)
+}
+
+// retryAfter is how many seconds a client should wait, "" when waiting does not help.
+func (p *Problem) retryAfter() string {
+	switch p.Status {
+	case http.StatusTooManyRequests:
+		return "60"
+	case http.StatusServiceUnavailable:
+		return "10"
+	}
+	return ""
+}
+
 var (
 	errNotLoggedIn = refuse(http.StatusUnauthorized, "not-logged-in", "Log in first.")
 	errForbidden   = refuse(http.StatusForbidden, "forbidden", "Your role does not allow this.")
 	errInternal    = refuse(http.StatusInternalServerError, "internal", "Something went wrong in the center. Its log says what.")
 	errTooMany     = refuse(http.StatusTooManyRequests, "too-many", "Too many attempts. Wait a minute and try again.")
+	errFull        = refuse(http.StatusServiceUnavailable, "cannot-store", "The center cannot store anything now: see Health.")
 	errBusy        = refuse(http.StatusTooManyRequests, "busy", "Too many logins at once. Try again in some seconds.")
 )
 

@@ -11,23 +11,27 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 	"github.com/danielgtaylor/huma/v2/sse"
+
+	"github.com/verderer/verderer/center/ingest/journal"
+	"github.com/verderer/verderer/center/store"
 )
 
 // Access says who may call a route. A route without one is closed to all.
 type Access string
 
 const (
-	Public      Access = "public"              // anybody; what it tells and does is made for that
-	EnrolKey    Access = "access key"          // whoever holds an access key, and the handler asks for it
-	Viewers     Access = Access(Viewer)        // every role
-	Analysts    Access = Access(Analyst)       // analysts and administrators
-	Operators   Access = Access(Administrator) // administrators
-	closed      Access = ""                    // nobody
-	accessKey          = "x-verderer-access"   // in openapi.json
-	base               = "/api/v1"             // of every route here
-	maxBody            = 1 << 20               // of a request: the largest is an enrolment's of some KB
-	bodyTime           = 15 * time.Second      // for a client to send its body
-	problemJSON        = "application/problem+json"
+	Public         Access = "public"              // anybody; what it tells and does is made for that
+	EnrolKey       Access = "access key"          // whoever holds an access key: the handler looks at it
+	Viewers        Access = Access(Viewer)        // every role
+	Analysts       Access = Access(Analyst)       // analysts and administrators
+	Administrators Access = Access(Administrator) // administrators
+)
+
+const (
+	accessKey = "x-verderer-access" // of an operation in openapi.json
+	base      = "/api/v1"           // of every route here
+	maxBody   = 1 << 20             // of a request: the largest is an enrolment's of some KB
+	bodyTime  = 15 * time.Second    // for a client to send its body
 )
 
 // lets tells whether a role is enough.
@@ -39,7 +43,7 @@ func (a Access) lets(r Role) bool {
 		return r == Viewer || r == Analyst || r == Administrator
 	case Analysts:
 		return r == Analyst || r == Administrator
-	case Operators:
+	case Administrators:
 		return r == Administrator
 	}
 	return false
@@ -56,9 +60,9 @@ type Route struct {
 	register func(*Server, huma.API, huma.Operation)
 }
 
-// routes is the table of everything below /api/v1: what there is, and who may
+// Routes is the table of everything below /api/v1: what there is, and who may
 // call it. Nothing else is answered there.
-func routes() []Route {
+func Routes() []Route {
 	return []Route{
 		{"GET", "/session", "getSession", Public, "Who is logged in", 0, at((*Server).getSession)},
 		{"POST", "/setup", "setup", Public, "Make the first account with the one-time token, and log in", 0, at((*Server).setup)},
@@ -77,15 +81,15 @@ func routes() []Route {
 
 		{"GET", "/sensors", "listSensors", Viewers, "Enrolled sensors", 0, at((*Server).listSensors)},
 		{"GET", "/sensors/{id}", "getSensor", Viewers, "One sensor", 0, at((*Server).getSensor)},
-		{"DELETE", "/sensors/{id}", "revokeSensor", Operators, "Revoke a sensor's certificate and forget the sensor", 204, at((*Server).revokeSensor)},
-		{"GET", "/access-keys", "listAccessKeys", Operators, "Access keys", 0, at((*Server).listAccessKeys)},
-		{"POST", "/access-keys", "createAccessKey", Operators, "Make an access key; it is shown this once", 201, at((*Server).createAccessKey)},
-		{"DELETE", "/access-keys/{id}", "deleteAccessKey", Operators, "Delete an access key", 204, at((*Server).deleteAccessKey)},
+		{"DELETE", "/sensors/{id}", "revokeSensor", Administrators, "Revoke a sensor's certificate and forget the sensor", 204, at((*Server).revokeSensor)},
+		{"GET", "/access-keys", "listAccessKeys", Administrators, "Access keys", 0, at((*Server).listAccessKeys)},
+		{"POST", "/access-keys", "createAccessKey", Administrators, "Make an access key; it is shown this once", 201, at((*Server).createAccessKey)},
+		{"DELETE", "/access-keys/{id}", "deleteAccessKey", Administrators, "Delete an access key", 204, at((*Server).deleteAccessKey)},
 		{"POST", "/enrol", "enrol", EnrolKey, "Enrol a sensor", 0, at((*Server).enrol)},
 
 		{"GET", "/checklist", "getChecklist", Viewers, "The way to the first activity", 0, at((*Server).getChecklist)},
 		{"GET", "/health", "getHealth", Viewers, "What is wrong with us", 0, at((*Server).getHealth)},
-		{"GET", "/audit", "getAudit", Operators, "Who did what, and was denied what", 0, at((*Server).getAudit)},
+		{"GET", "/audit", "getAudit", Administrators, "Who did what, and was denied what", 0, at((*Server).getAudit)},
 		{"GET", "/events", "streamEvents", Viewers, "Live updates: what changed, for the client to ask anew", 0, events},
 	}
 }
@@ -105,8 +109,8 @@ type (
 		Status    []string  `query:"status,explode" enum:"open,closed,suppressed" maxItems:"3" doc:"any of these; all without"`
 		Severity  []string  `query:"severity,explode" enum:"low,medium,high" maxItems:"3" doc:"any of these; all without"`
 		Detection string    `query:"detection" maxLength:"100" doc:"id of a detection"`
-		Text      string    `query:"q" maxLength:"200" doc:"somewhere in title, summary, or names and addresses of computers and accounts"`
-		From      time.Time `query:"from" doc:"alerts that end at this time or later"`
+		Text      string    `query:"q" maxLength:"200" doc:"words, each of which stands somewhere in the alert: title, summary, names, addresses"`
+		From      time.Time `query:"from" doc:"alerts that start at this time or later"`
 		To        time.Time `query:"to" doc:"alerts that start before this time"`
 		Before    string    `query:"before" maxLength:"200" doc:"cursor: next of the page before"`
 		Limit     int       `query:"limit" minimum:"1" maximum:"200" default:"50"`
@@ -126,11 +130,18 @@ func at[I, O any](do func(*Server, context.Context, *I) (*O, error)) func(*Serve
 				return out, nil
 			}
 			var p *Problem
-			if !errors.As(err, &p) {
+			switch {
+			case errors.As(err, &p):
+			case errors.Is(err, journal.ErrFull), errors.Is(err, store.ErrFull):
+				p = errFull
+			default:
 				if ctx.Err() == nil {
 					s.cfg.Log.Error("API call went wrong", "operation", op.OperationID, "error", err)
 				}
 				p = errInternal
+			}
+			if after := p.retryAfter(); after != "" {
+				return nil, huma.ErrorWithHeaders(p, http.Header{"Retry-After": {after}})
 			}
 			return nil, p
 		})
@@ -139,13 +150,14 @@ func at[I, O any](do func(*Server, context.Context, *I) (*O, error)) func(*Serve
 
 // events declares the stream of live updates.
 func events(s *Server, api huma.API, op huma.Operation) {
+	op.Middlewares = huma.Middlewares{s.join}
 	sse.Register(api, op, map[string]any{
 		"alert":     AlertEvent{},
 		"sensor":    SensorEvent{},
 		"health":    HealthEvent{},
 		"checklist": ChecklistEvent{},
 		"heartbeat": HeartbeatEvent{},
-	}, func(ctx context.Context, _ *none, send sse.Sender) { s.streamEvents(ctx, send) })
+	}, func(ctx context.Context, _ *none, send sse.Sender) { s.stream(ctx, send) })
 }
 
 // register puts the table on a mux.
@@ -167,12 +179,15 @@ func (s *Server) register(mux humago.Mux) huma.API {
 				},
 			},
 		},
-		Formats:       map[string]huma.Format{"application/json": huma.DefaultJSONFormat},
+		// "json" is whatever ends in +json: a Problem.
+		Formats:       map[string]huma.Format{"application/json": huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat},
 		DefaultFormat: "application/json",
+		// A filter with a typing mistake in its name must not let everything through.
+		RejectUnknownQueryParameters: true,
 	}
 	api := humago.New(mux, config)
-	api.UseMiddleware(s.authorize)
-	for _, r := range routes() {
+	api.UseMiddleware(s.measure, s.authorize)
+	for _, r := range Routes() {
 		op := huma.Operation{
 			OperationID:     r.ID,
 			Method:          r.Method,

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"maps"
+	"runtime/debug"
 	"slices"
 	"sync"
 
@@ -36,6 +37,11 @@ const (
 
 // Engine runs detections. Process must be called from one goroutine.
 type Engine struct {
+	// OnPanic is told of a detection that panics over an activity: it forgets
+	// the key, leaves that activity out, and goes on. It is called on the
+	// goroutine of Process. nil: panics pass.
+	OnPanic func(where string, value any, stack []byte)
+
 	defs     []*Definition
 	tuning   []Tuning
 	byKind   map[activity.Kind][]int
@@ -55,6 +61,13 @@ type partition struct {
 	late     int
 	evicted  int
 	cut      int
+	panics   []panicked
+}
+
+type panicked struct {
+	where string
+	value any
+	stack []byte
 }
 
 type keyState struct {
@@ -102,7 +115,7 @@ const parallelFrom = 256
 func (e *Engine) Process(batch []*resolve.Resolved) []Finding {
 	for _, r := range batch {
 		for _, i := range e.byKind[r.Kind] {
-			if key := e.defs[i].Key(r); key != "" {
+			if key := e.key(i, r); key != "" {
 				p := &e.parts[partOf(e.defs[i].ID, key)]
 				p.work = append(p.work, work{i, key, r})
 			}
@@ -131,6 +144,10 @@ func (e *Engine) Process(batch []*resolve.Resolved) []Finding {
 		e.count("keys forgotten: more than fit", &p.evicted)
 		e.count("keys whose oldest acts were forgotten: more than fit", &p.cut)
 		p.findings = p.findings[:0]
+		for _, x := range p.panics {
+			e.OnPanic(x.where, x.value, x.stack)
+		}
+		p.panics = nil
 	}
 	// Those of one key come from one partition, in the order they were made,
 	// and stay in it.
@@ -139,6 +156,37 @@ func (e *Engine) Process(batch []*resolve.Resolved) []Finding {
 	})
 	e.counters.Of("detect", "findings").Add(len(all))
 	return all
+}
+
+func (e *Engine) key(def int, r *resolve.Resolved) string {
+	if e.OnPanic != nil {
+		defer func() {
+			if v := recover(); v != nil {
+				e.OnPanic(fmt.Sprintf("finding the key of activity %s for %s", r.ID, e.defs[def].ID), v, debug.Stack())
+			}
+		}()
+	}
+	return e.defs[def].Key(r)
+}
+
+// recovered is to be deferred.
+func (e *Engine) recovered(p *partition, w work) {
+	if e.OnPanic == nil {
+		return
+	}
+	v := recover()
+	if v == nil {
+		return
+	}
+	p.panics = append(p.panics, panicked{fmt.Sprintf("running %s over activity %s", e.defs[w.def].ID, w.r.ID), v, debug.Stack()})
+	// The state may be half changed.
+	delete(p.keys[w.def], w.key)
+	p.size = 0
+	for _, keys := range p.keys {
+		for _, s := range keys {
+			p.size += s.Detector.Size()
+		}
+	}
 }
 
 func (e *Engine) count(name string, n *int) {
@@ -168,6 +216,7 @@ func (e *Engine) run(p *partition) {
 }
 
 func (e *Engine) one(p *partition, w work) {
+	defer e.recovered(p, w)
 	d := e.defs[w.def]
 	keys := p.keys[w.def]
 	s := keys[w.key]

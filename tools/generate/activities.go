@@ -20,6 +20,9 @@ An activity is one fact seen on the wire or in an event log. ` + "`verderer anal
 [schema.json](../activity/schema.json). Fields that are not marked *always* are left out when they are zero,
 false, empty or unknown.
 
+From a sensor to the center they travel in batches, as [activity.proto](../activity/wire/activity.proto) says;
+[How it works](architecture.md#on-the-wire) has the rules.
+
 ## Kinds
 
 | Kind | What | Detail |

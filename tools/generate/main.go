@@ -1,6 +1,7 @@
 // Generate writes what follows from the code: the JSON Schemas of what leaves
-// the programs or is read by them, the API's description, the reference pages of
-// detections and activities, and the README's list of detections. `make generate` runs it;
+// the programs or is read by them, the protobuf description of batches, the
+// API's description, the reference pages of detections and activities, and the
+// README's list of detections. `make generate` runs it;
 // `make check-generated` fails when its output is not what is committed.
 //
 // Nothing it writes is to be edited: change the struct, the comment, the
@@ -106,6 +107,9 @@ func generate() (map[string][]byte, error) {
 	}
 	if files["docs/activities.md"], err = src.activities(); err != nil {
 		return nil, fmt.Errorf("making docs/activities.md: %w", err)
+	}
+	if files["activity/wire/activity.proto"], err = src.proto(); err != nil {
+		return nil, fmt.Errorf("making activity/wire/activity.proto: %w", err)
 	}
 	if files["center/api/openapi.json"], err = api.OpenAPI(); err != nil {
 		return nil, fmt.Errorf("making center/api/openapi.json: %w", err)

@@ -1,0 +1,240 @@
+package receive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/verderer/verderer/activity"
+	"github.com/verderer/verderer/activity/wire"
+	"github.com/verderer/verderer/center/ingest/journal"
+)
+
+const (
+	// maxTogether and maxTogetherBytes cap what is stored as one entry: some
+	// 20 ms of work for who reads it.
+	maxTogether      = 1000
+	maxTogetherBytes = 4 << 20
+)
+
+// appendAll stores what is decoded. What arrives while an entry is being synced
+// goes into the next one together.
+func (r *Receiver) appendAll() {
+	tick := time.NewTicker(tickEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case in := <-r.decoded:
+			r.commit(r.gather(in), false)
+		case <-tick.C:
+			r.commit(nil, true)
+			r.watch()
+		case <-r.wake:
+			r.commit(nil, true)
+		case <-r.stop:
+			return
+		}
+	}
+}
+
+func (r *Receiver) gather(first *incoming) []*incoming {
+	work := []*incoming{first}
+	for n := len(first.data); len(work) < maxTogether && n < maxTogetherBytes; {
+		select {
+		case in := <-r.decoded:
+			work = append(work, in)
+			n += len(in.data)
+		default:
+			return work
+		}
+	}
+	return work
+}
+
+// A plan is an entry in the making: items, and the sensors as they will be when
+// it is stored.
+type plan struct {
+	now    activity.Time
+	wall   time.Time
+	items  []journal.Item
+	before map[*sensor]logged // of the sensors that change, for when it is not stored
+	live   int                // live sensors attached
+	gone   []string           // sensors that were revoked, and are forgotten
+}
+
+// touch keeps what s was.
+func (p *plan) touch(s *sensor) {
+	if _, ok := p.before[s]; !ok {
+		p.before[s] = s.logged
+	}
+}
+
+func (p *plan) detach(s *sensor, why string) {
+	p.touch(s)
+	if !s.attachedFiles {
+		p.live--
+	}
+	s.attached = false
+	p.items = append(p.items, journal.Item{Sensor: s.id, Detach: why})
+}
+
+func (p *plan) attach(s *sensor) {
+	p.touch(s)
+	if !s.files {
+		p.live++
+	}
+	s.attached, s.attachedFiles = true, s.files
+	p.items = append(p.items, journal.Item{Sensor: s.id, Attach: s.clock, Files: s.files})
+}
+
+// commit stores batches and whatever they and the time lead to as one entry, and
+// answers them. sweep: look at all sensors.
+func (r *Receiver) commit(work []*incoming, sweep bool) {
+	p := &plan{now: r.cfg.Journal.Now(), wall: r.cfg.Now(), before: make(map[*sensor]logged)}
+	acks := make([]wire.Ack, len(work))
+	var stored []int
+	r.mu.Lock()
+	for _, s := range r.sensors {
+		if s.attached && !s.attachedFiles {
+			p.live++
+		}
+	}
+	if sweep {
+		r.sweep(p)
+	}
+	for n, in := range work {
+		if r.plan(p, in, &acks[n]) {
+			stored = append(stored, n)
+		}
+	}
+	r.mu.Unlock()
+
+	var err error
+	if len(p.items) > 0 {
+		_, err = r.cfg.Journal.Append(context.Background(), p.items...)
+		r.outcome(err)
+	}
+	r.mu.Lock()
+	if err != nil {
+		for s, l := range p.before {
+			s.logged = l
+		}
+		for _, n := range stored {
+			acks[n] = wire.Ack{Hold: true, Why: err.Error()}
+		}
+	} else {
+		for s := range p.before {
+			if !s.attached {
+				s.detach = ""
+			}
+			if s.gone && !s.attached {
+				p.forget(r, s)
+			}
+		}
+		for _, n := range stored {
+			s := work[n].sensor
+			s.Batches++
+			r.stats.Accepted++
+			if s.FirstActivity == 0 && work[n].activities > 0 {
+				s.FirstActivity = p.now
+			}
+		}
+	}
+	r.mu.Unlock()
+	for n, in := range work {
+		r.finish(in, acks[n])
+	}
+	for _, id := range p.gone {
+		r.clear(id)
+	}
+	for s, l := range p.before {
+		if err == nil && s.attached != l.attached {
+			r.cfg.Changed(s.id)
+		}
+	}
+}
+
+// sweep detaches whom the log should no longer wait for. mu is held.
+func (r *Receiver) sweep(p *plan) {
+	for _, s := range r.sensors {
+		if why := s.mustDetach(p.now, p.wall, p.live > 0); why != "" {
+			r.cfg.Log.Info("sensor detached", "sensor", s.id, "why", why)
+			p.detach(s, why)
+		} else if s.gone && !s.attached {
+			p.forget(r, s)
+		}
+	}
+}
+
+// forget drops a sensor that was revoked. mu is held.
+func (p *plan) forget(r *Receiver, s *sensor) {
+	delete(r.sensors, s.id)
+	p.gone = append(p.gone, s.id)
+}
+
+// plan adds a batch to the entry in the making and writes its answer, as it is
+// if the entry is stored. It tells whether the batch is in the entry. mu is held.
+func (r *Receiver) plan(p *plan, in *incoming, ack *wire.Ack) bool {
+	s := in.sensor
+	switch {
+	case s.gone:
+		*ack = wire.Ack{Hold: true, Why: "the sensor was revoked"}
+		return false
+	case in.err != nil:
+		r.refuseBatch(s, "cannot be read", in.err, p.wall, ack)
+		return false
+	case s.skipped(in.spool, in.sequence):
+		r.refuseBatch(s, "out of order", fmt.Errorf("batch %d comes after batch %d", in.sequence, s.stored(in.spool)), p.wall, ack)
+		return false
+	case in.sequence <= s.stored(in.spool):
+		r.stats.Repeated++
+		ack.Sequence = s.stored(in.spool)
+		return false
+	}
+	p.touch(s)
+	skipped := int64(s.store(in.spool, in.sequence))
+	s.Lost += skipped
+	r.stats.Lost += skipped
+	if in.progress != 0 {
+		s.clock = in.progress
+		s.Ahead = s.ahead(p.now)
+		if s.mayAttach(p.now, p.live > 0) {
+			if !s.files {
+				for _, f := range r.sensors {
+					if f.attached && f.attachedFiles {
+						p.detach(f, "a sensor that reads the present takes part")
+					}
+				}
+			}
+			r.cfg.Log.Info("sensor attached", "sensor", s.id, "progress", s.clock, "files", s.files)
+			p.attach(s)
+		}
+	}
+	p.items = append(p.items, journal.Item{Sensor: s.id, Batch: in.data})
+	// After its batch, which is still in order.
+	if why := s.mustDetach(p.now, p.wall, p.live > 0); why != "" {
+		r.cfg.Log.Info("sensor detached", "sensor", s.id, "why", why)
+		p.detach(s, why)
+	}
+	ack.Sequence = in.sequence
+	return true
+}
+
+// refuseBatch answers a batch that will never be stored. mu is held.
+func (r *Receiver) refuseBatch(s *sensor, reason string, why error, now time.Time, ack *wire.Ack) {
+	*ack = wire.Ack{Refused: true, Why: why.Error()}
+	r.stats.Refused[reason]++
+	s.Refused++
+	s.RefusedWhy, s.refusedAt = why.Error(), now
+	r.cfg.Log.Warn("batch refused", "sensor", s.id, "why", why)
+}
+
+// outcome notes whether the journal could store.
+func (r *Receiver) outcome(err error) {
+	full := errors.Is(err, journal.ErrFull)
+	r.mu.Lock()
+	r.full, r.failed = full, err != nil && !full
+	r.mu.Unlock()
+	r.storing(err)
+}
