@@ -7,6 +7,7 @@ SHELL := bash
 MAKEFLAGS += --no-print-directory
 
 GO ?= go
+LAB ?= ../shared/lab/lab
 # Pinned: the same findings on every machine. Fetched and checked by the Go command.
 STATICCHECK := $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
@@ -33,13 +34,27 @@ setup: ## fetch modules and pinned tools, and say which optional programs are mi
 		command -v "$${p%%:*}" >/dev/null && echo "$${p%%:*}: found" || echo "$${p%%:*}: absent, optional ($${p#*:})"; done
 
 .PHONY: build
-build: ## build ./verderer
-	CGO_ENABLED=0 $(GO) build -trimpath -o verderer ./cmd/verderer
+build: ## build ./verderer and ./verderer-sensor; with Node installed, make console first puts the pages in
+	CGO_ENABLED=0 $(GO) build -trimpath -o . ./cmd/verderer ./cmd/verderer-sensor
+
+# What the console is built of. Its own build is skipped when none of it changed.
+PAGES = $(shell git ls-files --cached --others --exclude-standard console 2>/dev/null | grep -vE '^console/(dist/|.*\.go$$)')
+
+.PHONY: console
+console: console/dist/index.html ## build the console's pages into console/dist (needs Node and npm)
+
+console/node_modules/.package-lock.json: console/package.json console/package-lock.json
+	cd console && npm ci --no-audit --no-fund
+	@touch $@
+
+console/dist/index.html: console/node_modules/.package-lock.json $(PAGES)
+	cd console && npm run build
+	@touch $@
 
 .PHONY: demo
-demo: build ## analyze the bundled recordings of attacks and print the alerts
+demo: console build ## run center and sensor on the recorded attacks: ONCE=1 prints the alerts and ends
 	@[ -n "$(RECORDINGS)" ] || { echo 'no recording in center/detect/*/testdata has the verdict alert'; exit 1; }
-	./verderer analyze --format table $(RECORDINGS)
+	@$(GO) run ./tools/demo $(if $(ONCE),--once) $(RECORDINGS)
 
 .PHONY: analyze
 analyze: build ## analyze files or folders: IN=capture.pcap, or IN="a.pcap folder"
@@ -57,6 +72,23 @@ test-short: ## the quick tests, under a minute
 .PHONY: test-race
 test-race: ## every Go test under the race detector (needs a C compiler)
 	CGO_ENABLED=1 $(GO) test -race -timeout 30m ./...
+
+.PHONY: faults
+faults: ## the service under fault for longer than make test has time for: a minute without network, 50 kills
+	VERDERER_FAULTS=all $(GO) test -v -count=1 -timeout 60m ./e2e/service | $(QUIET)
+
+.PHONY: lab-test
+lab-test: ## the sensor on a real domain controller, every scenario of the lab: LAB=path of its program
+	@[ -x "$(LAB)" ] || { echo 'no lab at LAB=$(LAB)'; exit 2; }
+	VERDERER_LAB=$(abspath $(LAB)) $(GO) test -v -count=1 -timeout 60m -run TestLab ./e2e/service
+
+.PHONY: console-test
+console-test: console build ## a browser through the console of a real center: set up, alerts arriving, closing, axe
+	VERDERER_BROWSER=need $(GO) test -v -count=1 -timeout 20m -run TestBrowser ./e2e/service
+
+.PHONY: screenshots
+screenshots: console build ## take the pictures of docs/console anew
+	VERDERER_BROWSER=need VERDERER_SCREENSHOTS=$(abspath docs/console) $(GO) test -v -count=1 -timeout 20m -run TestBrowser ./e2e/service
 
 .PHONY: agree
 agree: ## compare the decoders with tshark over the whole corpus (make test takes a sample)
@@ -116,4 +148,5 @@ new-decoder: ## start a decoder from the template: NAME=itsname
 
 .PHONY: clean
 clean: ## remove what make built
-	rm -rf verderer out
+	rm -rf verderer verderer-sensor out console/node_modules
+	git clean -fdXq console/dist

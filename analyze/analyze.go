@@ -5,7 +5,6 @@ package analyze
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +14,7 @@ import (
 	"time"
 
 	"github.com/verderer/verderer/activity"
+	"github.com/verderer/verderer/activity/wire"
 	"github.com/verderer/verderer/center"
 	"github.com/verderer/verderer/center/alert"
 	"github.com/verderer/verderer/center/detect"
@@ -64,22 +64,8 @@ type UsageError struct{ Err error }
 func (e *UsageError) Error() string { return e.Err.Error() }
 func (e *UsageError) Unwrap() error { return e.Err }
 
-const (
-	// sensorName is the one sensor of an offline log.
-	sensorName = "file"
-	// progressEvery is how often, in packet time, the sensor's clock progress
-	// goes into the log, as live.
-	progressEvery = activity.Time(250 * time.Millisecond)
-	// disorder is how far the packets of a capture may be out of order in time
-	// before their activities count as late: multi-queue capture and merged
-	// files swap packets within fractions of a second.
-	disorder = activity.Time(time.Second)
-)
-
-// siteKey keys the password tags. Offline it need not be secret: the tags stay
-// in this process, and the capture holds the passwords themselves. It is fixed
-// so that the same capture always gives the same findings.
-var siteKey = sha256.Sum256([]byte("verderer analyze"))
+// sensorName is the one sensor of an offline log.
+const sensorName = "file"
 
 // Run analyzes. Damaged input is reported in the Result; an error is returned
 // for wrong options (*UsageError), when ctx ends or when OnActivity fails.
@@ -118,68 +104,39 @@ func Log(ctx context.Context, o Options, apply func(*ingest.Record)) (*Result, e
 // read runs the sensor's half and hands the records of the log to apply.
 func read(ctx context.Context, o Options, counters *counter.Set, apply func(*ingest.Record)) (*Result, error) {
 	res := new(Result)
-	var failed error
-	var clock activity.Time // the newest packet time
 	since, until := bounds(o)
-	pipe, err := sensor.New(decoders.Set, siteKey[:], counters, func(a *activity.Activity) {
+	r := sensor.Replay{Decoders: decoders.Set, Counters: counters, Inputs: o.Inputs, Stdin: o.Stdin, OnProgress: o.OnProgress}
+	attached := false
+	var failed error
+	err := r.Run(ctx, func(e wire.Entry) error {
+		if !attached {
+			attached = true
+			apply(&ingest.Record{Sensor: sensorName, Ingest: r.Began, Attach: r.Began - sensor.Disorder})
+		}
+		a := e.Activity
+		if a == nil {
+			apply(&ingest.Record{Sensor: sensorName, Ingest: max(r.Clock, e.Progress), Progress: e.Progress})
+			return nil
+		}
 		if a.Time < since || a.Time >= until {
-			return
+			return nil
 		}
 		res.Activities++
-		if o.OnActivity != nil && failed == nil {
+		if o.OnActivity != nil {
 			failed = o.OnActivity(a)
 		}
-		apply(&ingest.Record{Sensor: sensorName, Ingest: max(clock, a.Time), Activity: a})
+		apply(&ingest.Record{Sensor: sensorName, Ingest: max(r.Clock, a.Time), Activity: a})
+		return failed
 	})
-	if err != nil {
-		return nil, err
+	switch {
+	case failed != nil:
+		return nil, failed
+	case err != nil:
+		return nil, fmt.Errorf("analyzing: %w", err)
 	}
-	m := capture.Merge(capture.Walk(o.Inputs), o.Stdin)
-	packets := capture.Sort(m)
-	defer packets.Close()
-	var c capture.Chunk
-	var told activity.Time
-	for failed == nil {
-		switch err := packets.Next(&c); {
-		case err == nil:
-		case errors.Is(err, io.EOF):
-			pipe.Flush(clock)
-			res.Skipped = m.Skipped()
-			return res, failed
-		default:
-			var d *capture.Damage
-			if !errors.As(err, &d) {
-				return nil, fmt.Errorf("reading captures: %w", err)
-			}
-			res.Damage = append(res.Damage, d)
-			continue
-		}
-		if res.Packets+res.Events == 0 {
-			res.From, clock, told = c.Time, c.Time, c.Time
-			apply(&ingest.Record{Sensor: sensorName, Ingest: c.Time, Attach: c.Time - disorder})
-		}
-		if c.Event != nil {
-			res.Events++
-		} else {
-			res.Packets++
-		}
-		clock = max(clock, c.Time)
-		res.From, res.To = min(res.From, c.Time), clock
-		if clock >= told+progressEvery {
-			told = clock
-			apply(&ingest.Record{Sensor: sensorName, Ingest: clock, Progress: clock - disorder})
-		}
-		pipe.Packet(&c)
-		if (res.Packets+res.Events)%4096 == 0 {
-			if err := ctx.Err(); err != nil {
-				return nil, fmt.Errorf("analyzing: %w", err)
-			}
-			if o.OnProgress != nil {
-				o.OnProgress(m.Progress())
-			}
-		}
-	}
-	return nil, failed
+	res.Packets, res.Events, res.From, res.To = r.Packets, r.Events, r.From, r.Clock
+	res.Damage, res.Skipped = r.Damage, r.Skipped
+	return res, nil
 }
 
 func bounds(o Options) (since, until activity.Time) {

@@ -29,14 +29,20 @@ func New(set decode.Set, siteKey []byte, counters *counter.Set, emit func(*activ
 	return &Pipeline{stage, flow.New(flow.Config{}, stage, counters)}, nil
 }
 
-// Packet takes the next packet or event.
+// TagKeys sets the keys of password tags by day; see decode.Stage.TagKeys.
+func (p *Pipeline) TagKeys(of func(day string) []byte) { p.stage.TagKeys(of) }
+
+// Packet takes the next packet, event or tick.
 func (p *Pipeline) Packet(c *capture.Chunk) {
 	p.stage.At(c)
-	if c.Event != nil {
+	switch {
+	case c.Event != nil:
 		p.stage.Event(c.Time, c.Event)
-		return
+	case c.Tick:
+		p.table.Tick(c.Time)
+	default:
+		p.table.Packet(c)
 	}
-	p.table.Packet(c)
 }
 
 // Flush closes all conversations: the input has ended.

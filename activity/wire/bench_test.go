@@ -34,9 +34,9 @@ func BenchmarkDecodeActivity(b *testing.B) {
 	}
 }
 
-// full is a batch as a busy sensor sends it. Times and what protocols draw at
-// random differ from activity to activity, so that zstd finds no more to take
-// out than in life.
+// full is a large batch of a busy sensor. Times and what protocols draw at
+// random differ from activity to activity; texts repeat more than in life, so
+// its compressed size says little.
 func full(b *testing.B) *Batch {
 	list, r := goldens(b), seeded(b)
 	batch := &Batch{Spool: 1, Sequence: 1}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -198,4 +199,35 @@ func TestBatch(t *testing.T) {
 	if d := cmp.Diff(want, got, same); d != "" {
 		t.Errorf("changed on its way (-sent +received):\n%s", d)
 	}
+}
+
+// TestAtOnce: any number of goroutines may encode and decode.
+func TestAtOnce(t *testing.T) {
+	batch := &Batch{}
+	for _, a := range goldens(t) {
+		batch.Entries = append(batch.Entries, Entry{Activity: a})
+	}
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			for range 20 {
+				b, err := batch.Append(nil)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				got, err := Decode(b)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				for i, e := range got.Entries {
+					if e.Activity.ID != batch.Entries[i].Activity.ID {
+						t.Errorf("entry %d has the id %v", i, e.Activity.ID)
+					}
+				}
+			}
+		})
+	}
+	group.Wait()
 }

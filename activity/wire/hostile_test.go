@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"net/netip"
+	"reflect"
 	"runtime"
 	"strings"
 	"testing"
@@ -203,6 +204,23 @@ func TestAppendRefuses(t *testing.T) {
 			t.Error(err)
 		case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want) || string(b) != "x"):
 			t.Errorf("error %v, %d bytes, want one that says %q", err, len(b), c.want)
+		}
+	}
+}
+
+// TestDetailsAreCounted: a detail that is new to Activity is one too many beside
+// another.
+func TestDetailsAreCounted(t *testing.T) {
+	in := reflect.TypeFor[activity.Activity]()
+	for i := range in.NumField() {
+		f := in.Field(i)
+		if f.Type.Kind() != reflect.Pointer || f.Name == "Origin" || f.Name == "DNS" {
+			continue
+		}
+		a := &activity.Activity{Kind: activity.DNSQuery, DNS: &activity.DNS{}}
+		reflect.ValueOf(a).Elem().Field(i).Set(reflect.New(f.Type.Elem()))
+		if err := checkActivity(a); err == nil {
+			t.Errorf("%s passes beside DNS", f.Name)
 		}
 	}
 }

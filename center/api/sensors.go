@@ -95,9 +95,14 @@ func (s *Server) createAccessKey(ctx context.Context, in *body[NewAccessKey]) (*
 		return nil, err
 	}
 	s.done(ctx, "createAccessKey", k.ID, k.Note)
-	key := strings.Join([]string{keyVersion, k.ID, secret, s.cfg.Fingerprint}, "-")
-	return &body[ShownAccessKey]{ShownAccessKey{AccessKey: AccessKey(k), Key: key,
-		Command: "verderer-sensor enroll --center " + s.cfg.ConsoleURL + " --key " + key}}, nil
+	return &body[ShownAccessKey]{Show(k, secret, s.cfg.Fingerprint, s.cfg.ConsoleURL)}, nil
+}
+
+// Show is a new key as it is shown, once: whole, and in the command that uses it.
+func Show(k store.AccessKey, secret, fingerprint, consoleURL string) ShownAccessKey {
+	key := strings.Join([]string{keyVersion, k.ID, secret, fingerprint}, "-")
+	return ShownAccessKey{AccessKey: AccessKey(k), Key: key,
+		Command: "verderer-sensor enroll --center " + consoleURL + " --key " + key}
 }
 
 func (s *Server) deleteAccessKey(ctx context.Context, in *withID) (*none, error) {

@@ -18,8 +18,7 @@ import (
 )
 
 // Record is one entry of the log. Ingest is always set, and of the rest exactly
-// one field (Files goes with Attach); Sensor is, for what a sensor states or
-// what is stated of one.
+// one field; Sensor is, for what a sensor states or what is stated of one.
 type Record struct {
 	Sensor string        `json:"sensor"`
 	Ingest activity.Time `json:"ingest"` // when the center stored it; offline the packet time reached so far
@@ -27,7 +26,6 @@ type Record struct {
 	Activity  *activity.Activity  `json:"activity,omitempty"`
 	Progress  activity.Time       `json:"progress,omitempty"`  // every activity of this sensor up to and including this time has been sent
 	Attach    activity.Time       `json:"attach,omitempty"`    // the sensor takes part in the watermark from its time on
-	Files     bool                `json:"files,omitempty"`     // with Attach: it does so only while no sensor is attached that is not such
 	Detach    bool                `json:"detach,omitempty"`    // the sensor no longer holds the watermark back
 	Directory *directory.Snapshot `json:"directory,omitempty"` // replaces what was known of the directory
 	Act       *Act                `json:"act,omitempty"`       // what a person did to an alert
@@ -81,15 +79,9 @@ type Item struct {
 // sensors of the time each has finished, and releases them sorted by (time,
 // id). Late ones are released at once, marked. The same activity twice is
 // released once, unless the second comes late. It belongs to one goroutine.
-//
-// Sensors that read files state times of their own. They count in the minimum
-// only while all that are attached are such: last year's capture must not hold
-// back what happens now. While no sensor is attached nothing moves, and nothing
-// becomes late.
 type Order struct {
 	watermark activity.Time
 	sensors   map[string]activity.Time
-	files     map[string]bool // those of sensors that read files
 	held      itemHeap
 	last      activity.ID // the one released last, to drop the same fact twice
 	counters  *counter.Set
@@ -97,7 +89,7 @@ type Order struct {
 
 // NewOrder makes an Order with no sensor attached.
 func NewOrder(counters *counter.Set) *Order {
-	return &Order{sensors: make(map[string]activity.Time), files: make(map[string]bool), counters: counters}
+	return &Order{sensors: make(map[string]activity.Time), counters: counters}
 }
 
 // Watermark is the time up to which everything in order has been released.
@@ -117,12 +109,8 @@ func (o *Order) Add(r *Record, out []Item) []Item {
 			from = r.Ingest
 		}
 		o.sensors[r.Sensor] = from
-		if delete(o.files, r.Sensor); r.Files {
-			o.files[r.Sensor] = true
-		}
 	case r.Detach:
 		delete(o.sensors, r.Sensor)
-		delete(o.files, r.Sensor)
 		return o.advance(out)
 	case r.Progress != 0:
 		old, attached := o.sensors[r.Sensor]
@@ -165,11 +153,8 @@ func (o *Order) advance(out []Item) []Item {
 		return out
 	}
 	low := activity.Time(1<<63 - 1)
-	live := len(o.files) < len(o.sensors)
-	for s, t := range o.sensors {
-		if !live || !o.files[s] {
-			low = min(low, t)
-		}
+	for _, t := range o.sensors {
+		low = min(low, t)
 	}
 	if low <= o.watermark {
 		return out
@@ -229,7 +214,6 @@ func (h *itemHeap) Pop() any {
 type orderState struct {
 	Watermark activity.Time            `json:"watermark"`
 	Sensors   map[string]activity.Time `json:"sensors"`
-	Files     map[string]bool          `json:"files,omitempty"`
 	Held      []*activity.Activity     `json:"held"`
 	Tags      []uint16                 `json:"tags"` // LDAPBind.PasswordTag, which JSON leaves out
 	Last      activity.ID              `json:"last"`
@@ -245,7 +229,7 @@ func (o *Order) MarshalJSON() ([]byte, error) {
 			tags[i] = a.LDAPBind.PasswordTag
 		}
 	}
-	return json.Marshal(orderState{o.watermark, o.sensors, o.files, o.held, tags, o.last})
+	return json.Marshal(orderState{o.watermark, o.sensors, o.held, tags, o.last})
 }
 
 // UnmarshalJSON restores what MarshalJSON gave.
@@ -260,12 +244,6 @@ func (o *Order) UnmarshalJSON(b []byte) error {
 	o.watermark, o.sensors, o.last = s.Watermark, s.Sensors, s.Last
 	if o.sensors == nil {
 		o.sensors = make(map[string]activity.Time)
-	}
-	clear(o.files)
-	for name := range s.Files {
-		if _, attached := o.sensors[name]; attached {
-			o.files[name] = true
-		}
 	}
 	o.held = s.Held
 	for i, a := range o.held {

@@ -61,6 +61,9 @@ func (s *Store) Alerts(ctx context.Context, f AlertFilter) (list []Alert, next s
 	if err != nil {
 		return fail(err)
 	}
+	if n == 0 {
+		return nil, "", 0, nil // a search that finds nothing has looked at every alert already
+	}
 	page := f.where(s.read.NewSelect().Table("alert")).Column("id").OrderExpr("start_at DESC, id DESC").Limit(int64(limit) + 1)
 	if f.Before != "" {
 		page.Where("(start_at, id) < (?, ?)", start, id)

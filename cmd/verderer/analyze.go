@@ -18,6 +18,7 @@ import (
 	"github.com/verderer/verderer/analyze"
 	"github.com/verderer/verderer/center/alert"
 	"github.com/verderer/verderer/center/notify/cef"
+	"github.com/verderer/verderer/version"
 )
 
 type analyzeCommand struct {
@@ -88,7 +89,7 @@ func (c *analyzeCommand) print(w io.Writer, res *analyze.Result) error {
 		return printTable(w, res, terminalWidth(os.Stdout))
 	case "cef":
 		for _, a := range res.Alerts {
-			if _, err := w.Write(append(cef.Append(nil, a, buildVersion(), cef.New), '\n')); err != nil {
+			if _, err := w.Write(append(cef.Append(nil, a, version.String(), cef.New), '\n')); err != nil {
 				return fmt.Errorf("writing alerts: %w", err)
 			}
 		}

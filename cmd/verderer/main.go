@@ -7,12 +7,12 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 
 	"github.com/alecthomas/kong"
 
 	"github.com/verderer/verderer/analyze"
+	"github.com/verderer/verderer/version"
 )
 
 // Exit codes that scripts rely on.
@@ -23,12 +23,13 @@ const (
 	exitDamaged = 3 // something could not be read; the rest was analyzed
 )
 
-// version is set at release with -ldflags; otherwise it is the commit built.
-var version string
-
 type commands struct {
-	Analyze analyzeCommand `cmd:"" help:"Read captures and event logs, and print alerts of identity attacks."`
-	Version versionCommand `cmd:"" help:"Print the version."`
+	Analyze   analyzeCommand   `cmd:"" help:"Read captures and event logs, and print alerts of identity attacks."`
+	Serve     serveCommand     `cmd:"" help:"Run the center: take what sensors send, detect, and serve the console."`
+	AccessKey accessKeyCommand `cmd:"" help:"Keys with which sensors enroll."`
+	User      userCommand      `cmd:"" help:"Accounts of the console."`
+	Config    configCommand    `cmd:"" help:"The center's configuration."`
+	Version   versionCommand   `cmd:"" help:"Print the version."`
 }
 
 func main() {
@@ -36,6 +37,7 @@ func main() {
 	parser := kong.Must(&c,
 		kong.Name("verderer"),
 		kong.Description("Detects identity attacks on Active Directory."),
+		kong.Vars{"config": defaultConfig},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 	)
 	ctx, err := parser.Parse(os.Args[1:])
@@ -62,20 +64,6 @@ func main() {
 type versionCommand struct{}
 
 func (versionCommand) Run() error {
-	fmt.Println("verderer", buildVersion())
+	fmt.Println("verderer", version.String())
 	return nil
-}
-
-func buildVersion() string {
-	if version != "" {
-		return version
-	}
-	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, s := range info.Settings {
-			if s.Key == "vcs.revision" && len(s.Value) >= 12 {
-				return "devel-" + s.Value[:12]
-			}
-		}
-	}
-	return "devel"
 }

@@ -35,6 +35,10 @@ type Chunk struct {
 	Frame int64  // 1-based number in its file; records of an event log that could not be read are counted too
 
 	Event *Event // nil for a packet; with an event, Link, Data and Wire are zero
+
+	// Tick: neither packet nor event, only a time. A live interface was read up
+	// to Time, whether packets came or not.
+	Tick bool
 }
 
 // Source yields chunks.

@@ -135,13 +135,7 @@ func (x *Context) Handoff(name string, dir flow.Dir, token []byte, auth *activit
 // PasswordTag is activity.LDAPBind.PasswordTag for a guessed password: 16 bits
 // of an HMAC-SHA-256 under the day's key, never 0.
 func (x *Context) PasswordTag(password []byte, now activity.Time) uint16 {
-	const day = activity.Time(24 * 3600 * 1e9)
-	if d := now / day; d != x.stage.tagDay || x.stage.tagKey == nil {
-		m := hmac.New(sha256.New, x.stage.siteKey)
-		m.Write(binary.BigEndian.AppendUint64([]byte("password tag"), uint64(d)))
-		x.stage.tagDay, x.stage.tagKey = d, m.Sum(nil)
-	}
-	m := hmac.New(sha256.New, x.stage.tagKey)
+	m := hmac.New(sha256.New, x.stage.tags.key(now))
 	m.Write(password)
 	return max(1, binary.BigEndian.Uint16(m.Sum(nil)))
 }

@@ -30,11 +30,9 @@ type Stage struct {
 	budget     budget
 	events     []Events
 
-	file    string
-	frame   int64
-	siteKey []byte
-	tagDay  activity.Time
-	tagKey  []byte
+	file  string
+	frame int64
+	tags  tagKeys
 }
 
 type pool struct {
@@ -75,7 +73,7 @@ func NewStage(set Set, siteKey []byte, counters *counter.Set, emit func(*activit
 		tcp:        make(map[uint16]*pool),
 		udp:        make(map[uint16]*pool),
 		events:     set.Events,
-		siteKey:    siteKey,
+		tags:       tagKeys{site: siteKey},
 	}
 	for _, in := range set.Inner {
 		if s.inner[in.Name].Read != nil {
@@ -120,6 +118,11 @@ func NewStage(set Set, siteKey []byte, counters *counter.Set, emit func(*activit
 	}
 	return s, nil
 }
+
+// TagKeys has password tags keyed by what of returns for a day ("2006-01-02",
+// UTC), wherever that is not nil, instead of by a key made of siteKey. It is
+// asked within PasswordTag, and once a day for a key it has.
+func (s *Stage) TagKeys(of func(day string) []byte) { s.tags.of = of }
 
 // At notes the packet or event that is about to be processed, for Activity.Origin.
 func (s *Stage) At(c *capture.Chunk) { s.file, s.frame = c.File, c.Frame }

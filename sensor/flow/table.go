@@ -128,6 +128,10 @@ func (t *Table) Packet(c *capture.Chunk) {
 	t.link(&p, c.Link, c.Data, max(c.Wire, len(c.Data)))
 }
 
+// Tick says that it is now and that no packet from before is to come: what is
+// due expires, as a packet would have it. Files have no ticks.
+func (t *Table) Tick(now activity.Time) { t.advance(now) }
+
 // Flush ends the input: every conversation is closed, after what was held back
 // for it. The table is empty then and may be used again.
 func (t *Table) Flush(now activity.Time) {

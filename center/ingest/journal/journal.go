@@ -104,6 +104,11 @@ type embedded struct {
 	conn   *nats.Conn
 	js     jetstream.JetStream
 	stream jetstream.Stream
+	// failing ends soon after the server logged an error. It leaves who waits
+	// for an answer in the dark when its disk fails; with this, they ask the disk
+	// after a second and not after half a minute.
+	failing context.Context
+	end     context.CancelFunc
 }
 
 // Open opens the log in cfg.Dir, or starts one.
@@ -214,7 +219,9 @@ func (j *Journal) startServer() (*embedded, error) {
 	// The server listens nowhere: who has the process has the token, and this
 	// is against mistakes within it.
 	token := rand.Text()
-	s, err := StartServer(&server.Options{
+	e := new(embedded)
+	e.failing, e.end = context.WithCancel(context.Background())
+	s, err := startServer(&server.Options{
 		ServerName:    "verderer-journal",
 		DontListen:    true,
 		Authorization: token,
@@ -229,11 +236,12 @@ func (j *Journal) startServer() (*embedded, error) {
 		JetStreamMaxMemory: 1 << 20, // nothing of ours is kept in memory
 		MaxPayload:         MaxEntry + 64<<10,
 		MaxPending:         4 * MaxEntry,
-	}, j.cfg.Log)
+	}, j.cfg.Log, func() { time.AfterFunc(time.Second, e.end) })
 	if err != nil {
+		e.end()
 		return nil, fmt.Errorf("starting the embedded server: %w", err)
 	}
-	e := &embedded{server: s}
+	e.server = s
 	e.conn, err = nats.Connect("", nats.InProcessServer(s), nats.Token(token), nats.NoReconnect())
 	if err == nil {
 		e.js, err = jetstream.New(e.conn)
@@ -246,6 +254,7 @@ func (j *Journal) startServer() (*embedded, error) {
 }
 
 func (e *embedded) stop() {
+	e.end()
 	if e.conn != nil {
 		e.conn.Close()
 	}
@@ -341,7 +350,7 @@ func (j *Journal) count(f func(*Stats)) {
 // but a deadline of its own ends it: giving up halfway would leave open whether
 // the entry is stored.
 func (e *embedded) publish(b []byte, last uint64) error {
-	ctx, cancel := context.WithTimeout(context.Background(), answerWithin)
+	ctx, cancel := context.WithTimeout(e.failing, answerWithin)
 	defer cancel()
 	ack, err := e.js.PublishMsg(ctx, &nats.Msg{Subject: subject, Data: b}, jetstream.WithExpectLastSequence(last))
 	if err == nil && ack.Sequence != last+1 {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -19,13 +20,18 @@ const startWithin = 2 * time.Minute
 // StartServer starts an embedded NATS server, here and where sensors connect.
 // What it logs goes to log, as it words it.
 func StartServer(o *server.Options, log *slog.Logger) (*server.Server, error) {
+	return startServer(o, log, func() {})
+}
+
+// startServer calls onError whenever the server logs an error.
+func startServer(o *server.Options, log *slog.Logger, onError func()) (*server.Server, error) {
 	// Signals are the program's own business, and so is the exit.
 	o.NoSigs, o.DisableJetStreamBanner = true, true
 	s, err := server.NewServer(o)
 	if err != nil {
 		return nil, err
 	}
-	l := &serverLog{log: log, limit: rate.NewLimiter(10, 50)}
+	l := &serverLog{log: log, limit: rate.NewLimiter(10, 50), onError: onError}
 	s.SetLoggerV2(l, false, false, false)
 	s.Start()
 	if !s.ReadyForConnections(startWithin) || l.fatal() != nil || o.JetStream && !s.JetStreamEnabled() {
@@ -43,6 +49,7 @@ func StartServer(o *server.Options, log *slog.Logger) (*server.Server, error) {
 // connects, so it is limited: 10 lines a second, after 50 at once.
 type serverLog struct {
 	log     *slog.Logger
+	onError func()
 	limit   *rate.Limiter
 	mu      sync.Mutex
 	dropped int
@@ -73,10 +80,18 @@ func (l *serverLog) fatal() error {
 }
 
 func (l *serverLog) Noticef(format string, v ...any) { l.line(slog.LevelDebug, format, v) }
-func (l *serverLog) Warnf(format string, v ...any)   { l.line(slog.LevelWarn, format, v) }
-func (l *serverLog) Errorf(format string, v ...any)  { l.line(slog.LevelError, format, v) }
-func (l *serverLog) Debugf(format string, v ...any)  {}
-func (l *serverLog) Tracef(format string, v ...any)  {}
+func (l *serverLog) Warnf(format string, v ...any) {
+	if strings.HasPrefix(format, "Maximum payloads over") {
+		return // MaxEntry: we know
+	}
+	l.line(slog.LevelWarn, format, v)
+}
+func (l *serverLog) Errorf(format string, v ...any) {
+	l.onError()
+	l.line(slog.LevelError, format, v)
+}
+func (l *serverLog) Debugf(format string, v ...any) {}
+func (l *serverLog) Tracef(format string, v ...any) {}
 func (l *serverLog) Fatalf(format string, v ...any) {
 	l.mu.Lock()
 	l.first = errors.Join(l.first, fmt.Errorf(format, v...))

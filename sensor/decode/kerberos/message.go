@@ -104,7 +104,7 @@ type KRBError struct {
 // maxList caps the lists kept of a message. Clients offer at most about ten
 // encryption types and send about as many kinds of pre-authentication data;
 // 32 leaves room, and keeps a hostile message of 64 KiB from becoming an
-// activity of that size.
+// activity of that size. The tags in activity.Kerberos have the same cap.
 const maxList = 32
 
 // int32List is a capped list without an allocation of its own.

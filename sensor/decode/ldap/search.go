@@ -15,7 +15,7 @@ const (
 	// lists from holding megabytes for a connection.
 	maxHeld = 256 << 10
 	// maxAttributes: the largest lists are of collectors that name some 250 of
-	// the schema's attributes.
+	// the schema's attributes. The tags in activity.LDAPSearch have the same caps.
 	maxAttributes = 256
 	// maxControls: AD knows some 40, a request carries a few.
 	maxControls = 16
