@@ -151,7 +151,7 @@ const themes = [
 export function Theme() {
   const { colorScheme, setColorScheme } = useMantineColorScheme()
   return (
-    <Menu position="bottom-end" width={170}>
+    <Menu position="bottom-end" width={190}>
       <Menu.Target>
         <ActionIcon size={32} aria-label="Theme">
           {colorScheme === 'dark' ? <IconMoon {...icon} /> : colorScheme === 'light' ? <IconSun {...icon} /> : <IconDeviceDesktop {...icon} />}

@@ -203,7 +203,7 @@ function Row({ alert: a }: { alert: AlertSummary }) {
       </div>
       <div className={styles.when}>
         <p>
-          <Time at={a.end} as="age" />
+          <Time at={a.start} as="age" />
         </p>
         <p className="dim">
           <Span start={a.start} end={a.end} />

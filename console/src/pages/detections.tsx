@@ -75,7 +75,7 @@ export function DetectionsPage() {
                   </td>
                   <td className={styles.state}>
                     <DetectionMark state={d.state} />
-                    <p className="dim tiny">{d.stateText}</p>
+                    <p className={`dim tiny ${styles.said}`}>{d.stateText}</p>
                   </td>
                   <td>{levels[d.level]}</td>
                   <td className="right num">{d.open > 0 ? <strong>{number(d.open)}</strong> : <span className="dim">0</span>}</td>
@@ -108,7 +108,7 @@ function One({ detection: d }: { detection: Detection }) {
         <dt>State</dt>
         <dd>
           <DetectionMark state={d.state} />
-          <div className="dim">{d.stateText}</div>
+          <div className={`dim ${styles.said}`}>{d.stateText}</div>
         </dd>
         <dt>Level</dt>
         <dd>
