@@ -28,9 +28,9 @@ func Files() fs.FS {
 	return sub(placeholder, "placeholder")
 }
 
-// Nonce stands in index.html wherever the response's own nonce must: the
-// content security policy then needs no 'unsafe-inline', neither for scripts
-// nor for styles.
+// Nonce stands in index.html wherever a nonce of the response belongs. Where a
+// server puts one there, and names it in style-src, its content security policy
+// needs no 'unsafe-inline'; scripts need none in any case.
 const Nonce = "__CSP_NONCE__"
 
 // Built tells whether the console was built into this program.

@@ -12,7 +12,8 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     reportCompressedSize: false, // tools/size.mjs prints what counts
   },
+  // npm run dev shows changes at once, in front of a center that runs.
   server: {
-    proxy: { '/api': { target: process.env.VERDERER ?? 'http://127.0.0.1:8090', secure: false } },
+    proxy: { '/api': { target: process.env.VERDERER ?? 'https://127.0.0.1:8443', secure: false } },
   },
 })

@@ -74,6 +74,20 @@ async function axe(what) {
     else console.log('    ' + line)
   }
 }
+/** apart checks that no two cards lie over each other, and that nothing sticks out of the window. */
+async function apart(what) {
+  const bad = await page.evaluate(() => {
+    const boxes = [...document.querySelectorAll('main .card')].map((e) => [e.innerText.slice(0, 20), e.getBoundingClientRect()])
+    for (const [a, x] of boxes) {
+      for (const [b, y] of boxes) {
+        if (a !== b && x.left < y.right - 1 && y.left < x.right - 1 && x.top < y.bottom - 1 && y.top < x.bottom - 1) return `"${a}" lies over "${b}"`
+      }
+    }
+    const wide = document.documentElement.scrollWidth - window.innerWidth
+    return wide > 0 ? `the page is ${wide} pixels wider than the window` : ''
+  })
+  must(!bad, `${what}: ${bad}`)
+}
 const rows = () => page.getByTestId('alert')
 /** marked tells whether the page is still the one that was marked: not loaded anew. */
 const mark = () => page.evaluate(() => void (window.marked = true))
@@ -250,6 +264,7 @@ async function run() {
         await visit()
         await page.waitForTimeout(250) // drawers slide in
         await shot(`${file}-${scheme}`, long)
+        await apart(file)
         await axe(`${file}, ${scheme}`)
       })
     }
@@ -257,8 +272,7 @@ async function run() {
       await page.setViewportSize({ width: 1024, height: 768 })
       for (const [file, visit] of pages.filter(([f]) => ['alerts', 'alert', 'detections', 'sensors'].includes(f))) {
         await visit()
-        const wide = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)
-        must(wide <= 0, `${file} is ${wide} pixels wider than the window`)
+        await apart(file)
         await shot(`${file}-1024-${scheme}`)
       }
       await page.setViewportSize({ width: 1280, height: 800 })

@@ -5,8 +5,8 @@ import type { components, paths } from './generated/api'
 type Schemas = components['schemas']
 export type Account = Schemas['Party']
 export type Activity = Schemas['Activity']
-export type Alert = Schemas['Alert'] & { previous?: string }
-export type AlertDetail = Schemas['AlertDetail'] & { alert: Alert }
+export type Alert = Schemas['Alert']
+export type AlertDetail = Schemas['AlertDetail']
 export type AlertEvent = Schemas['AlertEvent']
 export type AlertSummary = Schemas['AlertSummary']
 export type AccessKey = Schemas['AccessKey']

@@ -23,6 +23,7 @@ export const useRaised = (id: string) => useSyncExternalStore(subscribe, () => r
 
 const highlight = 8_000 // ms: long enough to be found by somebody who looks up
 const settle = 200 // ms: a burst of events is one question to the center
+const pace = 1_000 // ms between two questions of a kind, while a flood of events lasts
 const silence = 50_000 // ms without a heartbeat, which comes every 15 s
 const retryAfter = 3_000 // ms, when the browser has given up by itself
 
@@ -44,6 +45,7 @@ function connect(qc: QueryClient): () => void {
   let retry: number | undefined
   let watchdog: number | undefined
   const pending = new Map<string, number>()
+  const asked = new Map<string, number>()
 
   const invalidate = (...queryKey: string[]) => {
     const k = queryKey.join('/')
@@ -52,8 +54,9 @@ function connect(qc: QueryClient): () => void {
         k,
         window.setTimeout(() => {
           pending.delete(k)
+          asked.set(k, Date.now())
           void qc.invalidateQueries({ queryKey })
-        }, settle),
+        }, Math.max(settle, (asked.get(k) ?? 0) + pace - Date.now())),
       )
     }
   }

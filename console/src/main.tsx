@@ -14,6 +14,9 @@ const nonce = document.querySelector<HTMLMetaElement>('meta[property=csp-nonce]'
 setNonce(nonce) // for the <style> by which dialogs keep the page behind from scrolling
 
 const queryClient = makeQueryClient(() => {
+  if (location.pathname === '/login') {
+    return // several calls find out at once
+  }
   queryClient.setQueryData(queries.session.queryKey, (s: Session | undefined) => s && { ...s, user: undefined })
   void router.navigate({ to: '/login', search: { next: location.pathname + location.search }, replace: true })
 })

@@ -1,6 +1,6 @@
 import type { QueryClient } from '@tanstack/react-query'
 import { createRootRouteWithContext, createRoute, createRouter, lazyRouteComponent, Outlet, redirect } from '@tanstack/react-router'
-import { queries, type Severity, type Status } from './api'
+import { queries, Refusal, type Severity, type Status } from './api'
 import { Failed, Loading, NotFound } from './components/states'
 import { Shell } from './components/shell'
 
@@ -94,13 +94,16 @@ const sensors = createRoute({
 
 const tree = root.addChildren([setup, login, shell.addChildren([home, alerts, alert, detections, sensors])])
 
+// A page's code did not come, or threw.
+const missing = new Error('This page did not load: the center does not answer, or was updated meanwhile.')
+
 export function makeRouter(queryClient: QueryClient) {
   return createRouter({
     routeTree: tree,
     context: { queryClient },
     defaultPreload: 'intent',
     defaultPendingComponent: Loading,
-    defaultErrorComponent: ({ error, reset }) => <Failed error={error instanceof Error ? error : new Error(String(error))} retry={reset} />,
+    defaultErrorComponent: ({ error }) => <Failed error={error instanceof Refusal ? error : missing} retry={() => location.reload()} />,
     scrollRestoration: true,
     // Plain text in the address, for people to read and to change.
     parseSearch: (s) => Object.fromEntries(new URLSearchParams(s)),

@@ -74,8 +74,8 @@ export const number = (n: number) => n.toLocaleString('en-GB')
 export function ageOf(iso: string, from: number): string {
   const s = (from - Date.parse(iso)) / 1000
   if (s < -5) return `in ${duration(s)}`
-  if (s < 45) return 'just now'
-  return `${duration(s).replace('minute', 'min').replace('mins', 'min')} ago`
+  if (s < 60) return 'just now'
+  return `${duration(Math.max(s, 90)).replace(/minutes?/, 'min')} ago`
 }
 
 type TimeProps = { at: string | undefined; as?: 'full' | 'clock' | 'age' | 'date' }
@@ -97,12 +97,13 @@ export function Time({ at, as = 'full' }: TimeProps) {
 
 /** Span shows when something began and ended. */
 export function Span({ start, end, dates = false }: { start: string; end: string; dates?: boolean }) {
+  const sameDay = dayKey(start) === dayKey(end)
   const from = dates ? full(start) : clock(start)
-  const to = dayKey(start) === dayKey(end) ? clock(end) : full(end)
+  const to = sameDay ? clock(end) : full(end)
   return (
     <span className="num" title={`${utc(start)}\n${utc(end)}`}>
       <time dateTime={start}>{from}</time>
-      {from !== to && (
+      {!(sameDay && clock(start) === to) && (
         <>
           {' – '}
           <time dateTime={end}>{to}</time>

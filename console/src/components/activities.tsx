@@ -1,5 +1,5 @@
 import { ActionIcon, Button, Skeleton } from '@mantine/core'
-import { IconChevronDown, IconChevronRight } from '@tabler/icons-react'
+import { IconCheck, IconChevronDown, IconChevronRight, IconMinus, IconX } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { Fragment, useState } from 'react'
 import { queries, type Activity } from '../api'
@@ -99,8 +99,7 @@ export function Activities({ alert }: { alert: string }) {
                       <td className="nowrap">{endpoint(a.target)}</td>
                       <td className={styles.subject}>{subject(a)}</td>
                       <td className={styles.outcome} data-outcome={a.outcome}>
-                        {outcomes[a.outcome]}
-                        {a.error && <div className="mono dim">{a.error}</div>}
+                        <Outcome of={a} />
                       </td>
                     </tr>
                     {open.has(a.id) && (
@@ -136,7 +135,27 @@ export function Activities({ alert }: { alert: string }) {
   )
 }
 
-const outcomes = { success: 'Success', failure: 'Refused', attempt: 'No answer' }
+function Outcome({ of: a }: { of: Activity }) {
+  switch (a.outcome) {
+    case 'success':
+      return (
+        <>
+          <IconCheck size={14} aria-hidden /> Success
+        </>
+      )
+    case 'failure':
+      return (
+        <>
+          <IconX size={14} aria-hidden /> {a.error ? <span className="mono" title="Refused">{a.error}</span> : 'Refused'}
+        </>
+      )
+  }
+  return (
+    <>
+      <IconMinus size={14} aria-hidden /> No answer
+    </>
+  )
+}
 
 const endpoint = (e: Activity['source']) => (
   <span title={e.port ? `${e.addr ?? e.host}, port ${e.port}` : undefined}>{e.host || e.addr || <span className="dim">not stated</span>}</span>

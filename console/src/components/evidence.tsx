@@ -1,5 +1,5 @@
 import { IconQuote, IconScale, IconTag } from '@tabler/icons-react'
-import type { Alert, Evidence as Piece } from '../api'
+import type { Alert, Evidence as Piece, Severity } from '../api'
 import { number } from '../time'
 import styles from './evidence.module.css'
 
@@ -17,9 +17,13 @@ export function Evidence({ alert }: { alert: Alert }) {
         <h2 id="evidence">Evidence</h2>
       </header>
       <div className={styles.body}>
-        {comparisons.map((e) => (
-          <Comparison key={e.text} piece={e} />
-        ))}
+        {comparisons.length > 0 && (
+          <div className={styles.comparisons}>
+            {comparisons.map((e) => (
+              <Comparison key={e.text} piece={e} severity={alert.severity} />
+            ))}
+          </div>
+        )}
         {statements.length > 0 && (
           <ul className={styles.lines}>
             {statements.map((e) => (
@@ -70,7 +74,7 @@ function parse(e: Piece): { name: string; window: string; unit: string } {
   return { name, unit, window: rest.replace(/\(threshold \d+\)/, '').trim() }
 }
 
-function Comparison({ piece }: { piece: Piece }) {
+function Comparison({ piece, severity }: { piece: Piece; severity: Severity }) {
   const { name, window, unit } = parse(piece)
   const value = piece.value ?? 0
   const { threshold } = piece
@@ -93,7 +97,7 @@ function Comparison({ piece }: { piece: Piece }) {
         {threshold !== undefined && (
           <svg className={styles.bar} viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden>
             <rect x="0" y="1.5" width="100" height="5" rx="0.4" className={styles.track} />
-            <rect x="0" y="1.5" width={share(value)} height="5" rx="0.4" className={value >= threshold ? styles.over : styles.under} />
+            <rect x="0" y="1.5" width={share(value)} height="5" rx="0.4" className={value >= threshold ? styles.over : styles.under} data-severity={severity} />
             <rect x={share(threshold) - 0.15} y="0" width="0.3" height="8" className={styles.threshold} />
           </svg>
         )}

@@ -5,8 +5,8 @@ export function Logo({ size = 26 }: { size?: number }) {
     <svg width={size} height={size} viewBox="0 0 32 32" aria-hidden>
       <rect width="32" height="32" rx="7" fill="#0f6650" />
       <path
-        d="M16 25.5 8 9M16 25.5 24 9M10.9 15H6.5M13.4 20.2H9M21.1 15h4.4M18.6 20.2H23"
-        fill="none" stroke="#fff" strokeWidth="2.4" strokeLinecap="round" strokeLinejoin="round"
+        d="M16 26 8 7.5M16 26 24 7.5M11 14.5 13.5 9M21 14.5 18.5 9"
+        fill="none" stroke="#fff" strokeWidth="2.6" strokeLinecap="round" strokeLinejoin="round"
       />
     </svg>
   )

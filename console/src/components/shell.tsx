@@ -52,7 +52,7 @@ export function Shell() {
         {session?.user && <UserMenu name={session.user.name} role={session.user.role} />}
       </header>
       <nav className={styles.nav} aria-label="Pages">
-        <Link to="/alerts" className={styles.item} activeProps={{ 'data-active': true }} activeOptions={{ includeSearch: false }}>
+        <Link to="/alerts" className={styles.item} title="Alerts" activeProps={{ 'data-active': true }} activeOptions={{ includeSearch: false }}>
           <IconBell {...icon} />
           <span className={styles.word}>Alerts</span>
           {count > 0 && (
@@ -62,11 +62,11 @@ export function Shell() {
             </span>
           )}
         </Link>
-        <Link to="/detections/{-$id}" className={styles.item} activeProps={{ 'data-active': true }}>
+        <Link to="/detections/{-$id}" className={styles.item} title="Detections" activeProps={{ 'data-active': true }}>
           <IconRadar2 {...icon} />
           <span className={styles.word}>Detections</span>
         </Link>
-        <Link to="/sensors/{-$id}" className={styles.item} activeProps={{ 'data-active': true }}>
+        <Link to="/sensors/{-$id}" className={styles.item} title="Sensors" activeProps={{ 'data-active': true }}>
           <IconServer2 {...icon} />
           <span className={styles.word}>Sensors</span>
         </Link>
@@ -151,7 +151,7 @@ const themes = [
 export function Theme() {
   const { colorScheme, setColorScheme } = useMantineColorScheme()
   return (
-    <Menu position="bottom-end" width={170}>
+    <Menu position="bottom-end" width={190}>
       <Menu.Target>
         <ActionIcon size={32} aria-label="Theme">
           {colorScheme === 'dark' ? <IconMoon {...icon} /> : colorScheme === 'light' ? <IconSun {...icon} /> : <IconDeviceDesktop {...icon} />}

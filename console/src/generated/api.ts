@@ -410,6 +410,7 @@ export interface components {
             mdiId: number;
             /** @enum {string} */
             outcome: "success" | "failure" | "attempt";
+            previous?: string;
             protocol?: string;
             /** @enum {string} */
             severity: "low" | "medium" | "high";
@@ -1084,9 +1085,9 @@ export interface operations {
                 severity?: ("low" | "medium" | "high")[] | null;
                 /** @description id of a detection */
                 detection?: string;
-                /** @description somewhere in title, summary, or names and addresses of computers and accounts */
+                /** @description words, each of which stands somewhere in the alert: title, summary, names, addresses */
                 q?: string;
-                /** @description alerts that end at this time or later */
+                /** @description alerts that start at this time or later */
                 from?: string;
                 /** @description alerts that start before this time */
                 to?: string;

@@ -59,7 +59,7 @@ function One({ id }: { id: string }) {
     )
   }
 
-  const a: Alert = data.alert
+  const a = data.alert
   const may = session?.user?.role === 'administrator' || session?.user?.role === 'analyst'
   const run = (what: Act, comment: string) => doing.mutateAsync({ what, comment })
   return (
@@ -103,7 +103,6 @@ function One({ id }: { id: string }) {
           <section className="card" aria-label="Guidance">
             <Guidance parts={data.guidance} first="howToCheck" />
           </section>
-          <Activities alert={id} />
         </div>
         <div className={styles.side}>
           <section className="card" aria-labelledby="facts">
@@ -117,6 +116,7 @@ function One({ id }: { id: string }) {
           <History entries={data.history} may={may} busy={doing.isPending} act={run} />
         </div>
       </div>
+      <Activities alert={id} />
       {closing && <Close onClose={() => setClosing(false)} busy={doing.isPending} error={doing.error} close={(comment) => run('close', comment)} />}
     </div>
   )
@@ -180,6 +180,8 @@ function Repeats({ previous, next }: { previous: string | undefined; next: strin
 }
 
 function Who({ alert: a }: { alert: Alert }) {
+  const domains = new Set(a.accounts.map((p) => p.domain ?? ''))
+  const domain = domains.size === 1 ? [...domains][0] : '' // of all accounts: said once
   return (
     <section className={`card ${styles.who}`} aria-label="Who">
       <div>
@@ -191,8 +193,9 @@ function Who({ alert: a }: { alert: Alert }) {
       <div>
         <h2>
           Accounts <Count n={a.accounts.length} />
+          {domain && <span className={styles.domain}>{domain}</span>}
         </h2>
-        <Accounts list={a.accounts} />
+        <Accounts list={a.accounts} domain={domain} />
       </div>
       <div>
         <h2>
@@ -247,7 +250,7 @@ function Computers({ list, none }: { list: Computer[]; none: string }) {
 }
 
 /** Accounts by role, the gravest first. */
-function Accounts({ list }: { list: Account[] }) {
+function Accounts({ list, domain }: { list: Account[]; domain: string | undefined }) {
   const rank = (a: Account) => {
     const i = roles.findIndex((r) => r.role === a.role)
     return i < 0 ? roles.length : i
@@ -263,7 +266,7 @@ function Accounts({ list }: { list: Account[] }) {
         <p className={styles.counts}>
           {counts.map((r) => (
             <span key={r.role} className="tag" data-tone={r.tone}>
-              {number(r.n)} {r.word.toLowerCase()}
+              {r.word} <span className="num">{number(r.n)}</span>
             </span>
           ))}
         </p>
@@ -275,7 +278,7 @@ function Accounts({ list }: { list: Account[] }) {
             <li key={a.key ?? i} className={styles.account} title={a.sid}>
               <span className={styles.name}>
                 {accountName(a)}
-                {a.domain && <span className="dim tiny"> {a.domain}</span>}
+                {a.domain && a.domain !== domain && <span className="dim tiny"> {a.domain}</span>}
               </span>
               {role && (
                 <span className="tag" data-tone={role.tone}>

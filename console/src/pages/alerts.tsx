@@ -1,6 +1,6 @@
 import { Button, SegmentedControl, Select, TextInput, UnstyledButton } from '@mantine/core'
 import { useDebouncedCallback } from '@mantine/hooks'
-import { IconArrowNarrowRight, IconBellOff, IconFilterOff, IconSearch, IconUser } from '@tabler/icons-react'
+import { IconArrowNarrowRight, IconBellOff, IconDeviceLaptop, IconFilterOff, IconSearch, IconUser } from '@tabler/icons-react'
 import { keepPreviousData, useInfiniteQuery, useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useSearch } from '@tanstack/react-router'
 import { useEffect, useMemo, useRef, useState } from 'react'
@@ -21,19 +21,21 @@ export function AlertsPage() {
   const list = useMemo(() => alerts.data?.pages.flatMap((p) => p.alerts) ?? [], [alerts.data])
   const first = alerts.data?.pages[0]
   useArrows()
+  const { data: checklist } = useQuery(queries.checklist)
+  const waiting = checklist?.done === false && list.length === 0 && !Object.values(search).some(Boolean)
 
   return (
     <div className="page">
       <div className="head">
         <h1>Alerts</h1>
-        {first && (
+        {first && !waiting && (
           <span className="dim small num" role="status" data-testid="total">
             {plural(first.total, 'alert')}
           </span>
         )}
       </div>
       <Checklist />
-      <Filters search={search} open={first?.open} />
+      {!waiting && <Filters search={search} open={first?.open} />}
       {alerts.isPending ? (
         <Rows n={7} height={84} />
       ) : alerts.isError && !alerts.data ? (
@@ -101,19 +103,19 @@ function Filters({ search, open }: { search: AlertSearch; open: { high: number; 
     <div className={styles.filters} role="search" aria-label="Filter the alerts">
       <SegmentedControl
         size="xs" data={statuses} value={search.status ?? 'open'} onChange={(v) => set({ status: v === 'open' ? undefined : (v as AlertSearch['status']) })}
-        aria-label="Status"
+        aria-label="Status" className={styles.status}
       />
       <div className={styles.severities} role="group" aria-label="Severity">
         {(['high', 'medium', 'low'] as const).map((s) => (
           <UnstyledButton key={s} className={styles.severity} data-tone={s} aria-pressed={chosen.includes(s)} onClick={() => toggle(s)} title={`${open?.[s] ?? 0} open`}>
             <Bars severity={s} />
-            {{ high: 'High', medium: 'Medium', low: 'Low' }[s]}
+            <span className={styles.word}>{{ high: 'High', medium: 'Medium', low: 'Low' }[s]}</span>
             <span className="num">{open ? number(open[s]) : ''}</span>
           </UnstyledButton>
         ))}
       </div>
       <Select
-        size="xs" w={250} aria-label="Detection" placeholder="Every detection" clearable searchable value={search.detection ?? null}
+        size="xs" w={180} aria-label="Detection" placeholder="Every detection" clearable searchable value={search.detection ?? null}
         data={detections?.map((d) => ({ value: d.id, label: d.name })) ?? []} onChange={(v) => set({ detection: v ?? undefined })}
         clearButtonProps={{ 'aria-label': 'Every detection' }} comboboxProps={{ width: 380, position: 'bottom-start' }} nothingFoundMessage="No detection of that name"
       />
@@ -132,7 +134,7 @@ function Search({ value, onChange }: { value: string; onChange: (q: string) => v
   useKeys({ '/': () => input.current?.focus() })
   return (
     <TextInput
-      ref={input} size="xs" className={styles.search} type="search" aria-label="Search in alerts" placeholder="Computer, account, address, text" maxLength={200}
+      ref={input} size="xs" className={styles.search} type="search" aria-label="Search in alerts" placeholder="Search" title="Computer, account, address, text" maxLength={200}
       leftSection={<IconSearch size={15} aria-hidden />} rightSection={<kbd className={styles.key} title="Press / to search">/</kbd>}
       value={text}
       onChange={(e) => {
@@ -180,17 +182,18 @@ function Row({ alert: a }: { alert: AlertSummary }) {
       </div>
       <div className={styles.who}>
         <p className={styles.path}>
+          <IconDeviceLaptop size={15} stroke={1.7} aria-label="from" />
           <Computers list={a.sources} count={a.sourceCount} none="unknown source" />
-          {a.targetCount > 0 && (
-            <>
-              <IconArrowNarrowRight size={15} aria-label="to" />
-              <Computers list={a.targets} count={a.targetCount} none="" />
-            </>
-          )}
         </p>
+        {a.targetCount > 0 && (
+          <p className={styles.path}>
+            <IconArrowNarrowRight size={15} stroke={1.7} aria-label="to" />
+            <Computers list={a.targets} count={a.targetCount} none="" />
+          </p>
+        )}
         {a.accountCount > 0 && (
           <p className={`dim ${styles.path}`}>
-            <IconUser size={14} aria-label="accounts:" />
+            <IconUser size={15} stroke={1.7} aria-label="accounts:" />
             <span className="cut" title={a.accounts.map(accountName).join(', ')}>
               {a.accounts.slice(0, 2).map(accountName).join(', ')}
             </span>
@@ -200,7 +203,7 @@ function Row({ alert: a }: { alert: AlertSummary }) {
       </div>
       <div className={styles.when}>
         <p>
-          <Time at={a.end} as="age" />
+          <Time at={a.start} as="age" />
         </p>
         <p className="dim">
           <Span start={a.start} end={a.end} />

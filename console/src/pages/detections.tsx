@@ -10,6 +10,11 @@ import { duration, number, plural } from '../time'
 import styles from './list.module.css'
 
 const levels = { high: 'High', medium: 'Medium', low: 'Low' }
+const levelMeans = {
+  high: 'It must see the most before it raises an alert, and learns what is normal here.',
+  medium: 'It does without having learned what is normal here.',
+  low: 'It raises an alert on the least that means something.',
+}
 const grave = { high: 0, medium: 1, low: 2 }
 
 export function DetectionsPage() {
@@ -70,7 +75,7 @@ export function DetectionsPage() {
                   </td>
                   <td className={styles.state}>
                     <DetectionMark state={d.state} />
-                    <p className="dim tiny">{d.stateText}</p>
+                    <p className={`dim tiny ${styles.said}`}>{d.stateText}</p>
                   </td>
                   <td>{levels[d.level]}</td>
                   <td className="right num">{d.open > 0 ? <strong>{number(d.open)}</strong> : <span className="dim">0</span>}</td>
@@ -103,10 +108,12 @@ function One({ detection: d }: { detection: Detection }) {
         <dt>State</dt>
         <dd>
           <DetectionMark state={d.state} />
-          <div className="dim">{d.stateText}</div>
+          <div className={`dim ${styles.said}`}>{d.stateText}</div>
         </dd>
         <dt>Level</dt>
-        <dd>{levels[d.level]}</dd>
+        <dd>
+          {levels[d.level]} <div className="dim">{levelMeans[d.level]}</div>
+        </dd>
         <dt>Tactic</dt>
         <dd>{d.tactic}</dd>
         <dt>Techniques</dt>

@@ -16,6 +16,7 @@ export function LoginPage() {
   const enter = useMutation({
     mutationFn: login,
     onSuccess: async (session) => {
+      qc.clear() // what somebody else saw here
       qc.setQueryData(queries.session.queryKey, session)
       if (next?.startsWith('/') && !next.startsWith('//')) {
         router.history.replace(next)
