@@ -325,7 +325,9 @@ type sensor struct {
 // accessKey makes one with the center's own command.
 func (c *center) accessKey(args ...string) string {
 	c.t.Helper()
-	out, err := exec.Command(program(c.t, "verderer"), append([]string{"access-key", "new", "--config", c.config}, args...)...).CombinedOutput()
+	cmd := exec.Command(program(c.t, "verderer"), append([]string{"access-key", "new", "--config", c.config}, args...)...)
+	cmd.Env = environment()
+	out, err := cmd.CombinedOutput()
 	if err != nil {
 		c.t.Fatalf("making an access key: %v\n%s", err, out)
 	}
@@ -360,6 +362,12 @@ func (s *sensor) start(args ...string) *process {
 	return start(s.t, program(s.t, "verderer-sensor"), append([]string{args[0], "--state", s.state}, args[1:]...)...)
 }
 
+// environment is ours without what directs these tests: the programs read
+// settings from variables of such names, and refuse those they do not know.
+func environment() []string {
+	return slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "VERDERER_") })
+}
+
 // process is a program under test with what it said.
 type process struct {
 	cmd  *exec.Cmd
@@ -372,6 +380,7 @@ type process struct {
 func start(t testing.TB, path string, args ...string) *process {
 	t.Helper()
 	p := &process{cmd: exec.Command(path, args...), done: make(chan struct{})}
+	p.cmd.Env = environment()
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)

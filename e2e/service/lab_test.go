@@ -121,8 +121,9 @@ func (l *lab) sensor(c *center) {
 	inside := func(args ...string) []string {
 		return append([]string{"netns", "exec", l.prefix + "dc1", program(l.t, "verderer-sensor")}, args...)
 	}
-	if out, err := exec.Command("ip", inside("enroll", "--state", state, "--center", c.console, "--key", c.accessKey(), "--name", "dc1")...).CombinedOutput(); err != nil {
-		l.t.Fatalf("enrolling: %v\n%s", err, out)
+	e := start(l.t, "ip", inside("enroll", "--state", state, "--center", c.console, "--key", c.accessKey(), "--name", "dc1")...)
+	if e.wait() != 0 {
+		l.t.Fatalf("enrolling:\n%s", e.tail())
 	}
 	p := start(l.t, "ip", inside("run", "--state", state, "--interface", "eth0")...)
 	within(l.t, "the sensor works", func() bool {

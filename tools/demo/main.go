@@ -18,6 +18,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -144,7 +145,7 @@ func (d *demo) serve(ctx context.Context) (*child, error) {
 
 // enroll gives the sensor its certificate, with a key from the center's command.
 func (d *demo) enroll(ctx context.Context) error {
-	out, err := exec.CommandContext(ctx, "./verderer", "access-key", "new", "--config", d.config).CombinedOutput()
+	out, err := command(ctx, "./verderer", "access-key", "new", "--config", d.config).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("making an access key: %w\n%s", err, out)
 	}
@@ -154,7 +155,7 @@ func (d *demo) enroll(ctx context.Context) error {
 			key = f
 		}
 	}
-	out, err = exec.CommandContext(ctx, "./verderer-sensor", "enroll", "--state", d.state,
+	out, err = command(ctx, "./verderer-sensor", "enroll", "--state", d.state,
 		"--center", d.url, "--key", key, "--name", "recordings", "--files").CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("enrolling the sensor: %w\n%s", err, out)
@@ -214,6 +215,13 @@ func (d *demo) once(ctx context.Context, recordings []string) error {
 	return nil
 }
 
+// command is one of our programs, with nobody's settings but the demo's.
+func command(ctx context.Context, path string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, path, args...)
+	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "VERDERER_") })
+	return cmd
+}
+
 // child is a running program.
 type child struct {
 	cmd   *exec.Cmd
@@ -224,7 +232,7 @@ type child struct {
 // start starts a program that Ctrl-C at the terminal does not reach: stop ends
 // it, in order.
 func start(path string, args ...string) (*child, error) {
-	c := &child{exec.Command(path, args...), new(lastLines), make(chan error, 1)}
+	c := &child{command(context.Background(), path, args...), new(lastLines), make(chan error, 1)}
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	c.cmd.Stdout, c.cmd.Stderr = c.said, c.said
 	if err := c.cmd.Start(); err != nil {
