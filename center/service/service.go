@@ -193,8 +193,15 @@ func (s *service) emit(ctx context.Context, r *worker.Result) error {
 	if s.api == nil {
 		return nil // catching up: nobody looks yet
 	}
+	if len(r.Alerts) == 0 {
+		return nil
+	}
+	raised, err := s.store.RaisedBy(ctx, r)
+	if err != nil {
+		return err
+	}
 	for _, a := range r.Alerts {
-		s.api.Publish(api.AlertEvent{ID: a.ID, Status: a.Status})
+		s.api.Publish(api.AlertEvent{ID: a.ID, Status: a.Status, New: raised[a.ID]})
 	}
 	return nil
 }
