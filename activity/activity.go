@@ -81,6 +81,31 @@ const (
 	Replication Kind = "directory.replication" // DRSUAPI call and its answer (detail: DRS)
 
 	DirectoryAccess Kind = "directory.access" // an operation on a directory object, as a domain controller audited it (detail: Access)
+	DirectoryChange Kind = "directory.change" // an operation that changes the directory, and its answer (detail: Change)
+
+	LocalLogon Kind = "logon.local" // a logon as the computer that granted or refused it logged it (detail: Logon)
+	ADFSLogon  Kind = "logon.adfs"  // a logon at AD FS (detail: Logon)
+	VPNConnect Kind = "vpn.connect" // a VPN session began or goes on (detail: VPN)
+	VPNEnd     Kind = "vpn.end"     // a VPN session ended (detail: VPN)
+
+	SAMRQuery    Kind = "query.samr"         // MS-SAMR call that reads accounts or groups (detail: RPC)
+	SessionQuery Kind = "query.smb_session"  // NetrSessionEnum of MS-SRVS (detail: RPC)
+	SecretQuery  Kind = "query.private_data" // MS-LSAD call that opens or reads a secret (detail: RPC)
+	NetBIOSQuery Kind = "query.netbios"      // NetBIOS name service question or registration and its answer (detail: NetBIOS)
+
+	SMBSession Kind = "smb.session" // SMB session set-up and its answer (detail: SMB)
+	SMBTree    Kind = "smb.tree"    // a share was asked for, and the answer (detail: SMB)
+	SMBFile    Kind = "smb.file"    // a file or pipe from its opening to its closing, or the refusal (detail: SMB)
+
+	RPCCall         Kind = "rpc.call"          // a call on an interface that rules look at and that has no kind of its own (detail: RPC)
+	NetlogonChannel Kind = "netlogon.channel"  // a step of setting up a Netlogon secure channel, or a use of it to set or read passwords (detail: Netlogon)
+	ServiceControl  Kind = "server.service"    // a Windows service was created, changed or started (detail: Service)
+	TaskScheduling  Kind = "server.task"       // a scheduled task was registered, changed or run (detail: Task)
+	WMIExecution    Kind = "server.wmi"        // a WMI method was run from elsewhere (detail: Execution)
+	PowerShell      Kind = "server.powershell" // PowerShell ran, or was asked to from elsewhere (detail: Execution)
+
+	CertificateRequest Kind = "certificate.request" // a certificate was asked for, issued, denied or revoked (detail: Certificate)
+	ServerSetting      Kind = "server.setting"      // how a certification authority or AD FS is set up was changed (detail: Setting)
 )
 
 // Kinds lists every kind with its one-line meaning, in catalogue order.
@@ -99,6 +124,26 @@ var Kinds = []struct {
 	{DNSUpdate, "DNS dynamic update"},
 	{Replication, "Directory replication call"},
 	{DirectoryAccess, "Audited access to a directory object"},
+	{DirectoryChange, "Change of the directory"},
+	{LocalLogon, "Logon to a computer"},
+	{ADFSLogon, "Logon at AD FS"},
+	{VPNConnect, "VPN connection"},
+	{VPNEnd, "End of a VPN connection"},
+	{SAMRQuery, "SAMR query"},
+	{SessionQuery, "SMB session enumeration"},
+	{SecretQuery, "Private data retrieval"},
+	{NetBIOSQuery, "NetBIOS name query"},
+	{SMBSession, "SMB session"},
+	{SMBTree, "SMB share connected"},
+	{SMBFile, "SMB file access"},
+	{RPCCall, "Remote procedure call"},
+	{NetlogonChannel, "Netlogon secure channel"},
+	{ServiceControl, "Service created, changed or started"},
+	{TaskScheduling, "Scheduled task created, changed or run"},
+	{WMIExecution, "WMI execution"},
+	{PowerShell, "PowerShell execution"},
+	{CertificateRequest, "Certificate requested, issued, denied or revoked"},
+	{ServerSetting, "Setting of a server role changed"},
 }
 
 // Outcome is what became of the act.
@@ -120,6 +165,12 @@ const (
 	ProtoDNS      Protocol = "DNS"
 	ProtoDRSR     Protocol = "DRSR" // MS-DRSR over DCE/RPC
 	ProtoDCERPC   Protocol = "DCE/RPC"
+	ProtoSMB      Protocol = "SMB"
+	ProtoNTLM     Protocol = "NTLM" // validated by a domain controller; the carrier is not known
+	ProtoNetBIOS  Protocol = "NetBIOS"
+	ProtoRADIUS   Protocol = "RADIUS"
+	ProtoKpasswd  Protocol = "kpasswd"
+	ProtoHTTP     Protocol = "HTTP"
 )
 
 // Transport below the protocol.
@@ -190,6 +241,19 @@ type Activity struct {
 	DNS        *DNS        `json:"dns,omitempty" pb:"20"`
 	DRS        *DRS        `json:"drs,omitempty" pb:"21"`
 	Access     *Access     `json:"access,omitempty" pb:"22"`
+
+	RPC         *RPC         `json:"rpc,omitempty" pb:"23"`
+	SMB         *SMB         `json:"smb,omitempty" pb:"24"`
+	Change      *Change      `json:"change,omitempty" pb:"25"`
+	Logon       *Logon       `json:"logon,omitempty" pb:"26"`
+	Service     *Service     `json:"service,omitempty" pb:"27"`
+	Task        *Task        `json:"task,omitempty" pb:"28"`
+	Execution   *Execution   `json:"execution,omitempty" pb:"29"`
+	Netlogon    *Netlogon    `json:"netlogon,omitempty" pb:"30"`
+	Certificate *Certificate `json:"certificate,omitempty" pb:"31"`
+	Setting     *Setting     `json:"setting,omitempty" pb:"32"`
+	VPN         *VPN         `json:"vpn,omitempty" pb:"33"`
+	NetBIOS     *NetBIOS     `json:"netbios,omitempty" pb:"34"`
 }
 
 // MaxText caps every string taken from the wire, in bytes, so that one hostile

@@ -90,6 +90,30 @@ func (a *Activity) Seal() {
 		a.DRS.canon(&c)
 	case a.Access != nil:
 		a.Access.canon(&c)
+	case a.RPC != nil:
+		a.RPC.canon(&c)
+	case a.SMB != nil:
+		a.SMB.canon(&c)
+	case a.Change != nil:
+		a.Change.canon(&c)
+	case a.Logon != nil:
+		a.Logon.canon(&c)
+	case a.Service != nil:
+		a.Service.canon(&c)
+	case a.Task != nil:
+		a.Task.canon(&c)
+	case a.Execution != nil:
+		a.Execution.canon(&c)
+	case a.Netlogon != nil:
+		a.Netlogon.canon(&c)
+	case a.Certificate != nil:
+		a.Certificate.canon(&c)
+	case a.Setting != nil:
+		a.Setting.canon(&c)
+	case a.VPN != nil:
+		a.VPN.canon(&c)
+	case a.NetBIOS != nil:
+		a.NetBIOS.canon(&c)
 	}
 	if a.Via != "" { // facts from packets keep the ids they had before there was another source
 		c.text(string(a.Via))

@@ -172,20 +172,13 @@ func (e *Entry) check() error {
 }
 
 func checkActivity(a *activity.Activity) error {
-	details := 0
-	for _, is := range [...]bool{a.Kerberos != nil, a.Auth != nil, a.LDAPBind != nil, a.LDAPSearch != nil,
-		a.DNS != nil, a.DRS != nil, a.Access != nil} {
-		if is {
-			details++
-		}
-	}
 	switch {
 	case a.Kind == "":
 		return errors.New("an activity without kind")
 	case !a.HasDetail():
 		return fmt.Errorf("an activity of kind %q without its detail", a.Kind)
-	case details > 1:
-		return fmt.Errorf("an activity of kind %q with %d details", a.Kind, details)
+	case a.Details() > 1:
+		return fmt.Errorf("an activity of kind %q with %d details", a.Kind, a.Details())
 	}
 	return nil
 }
