@@ -66,8 +66,9 @@ const MaxStub = 2048
 type RPCCall struct {
 	Opnum    uint16
 	CallID   uint32
-	Object   UUID // zero when the request names none
-	BindSeen bool // the interface comes from a bind or alter_context of this connection, not from a guess
+	Object   UUID   // zero when the request names none
+	BindSeen bool   // the interface comes from a bind or alter_context of this connection, not from a guess
+	Pipe     string // the named pipe that carried it, folded, without \pipe\: "samr"; "" over TCP
 
 	Requested activity.Time // of the packet that completed the first fragment seen
 	Time      activity.Time // of the packet that completed the answer, or when none was waited for any longer
@@ -104,6 +105,20 @@ func (c *RPCCall) New(x *Context, kind activity.Kind, proto activity.Protocol) *
 		a.Anomalies = append(a.Anomalies, c.Anomalies...)
 	}
 	return a
+}
+
+// Detail says of the call what every interface has in common. operation is the
+// specification's name of the opnum, "" where it defines none.
+func (c *RPCCall) Detail(in *Interface, operation string) *activity.RPC {
+	r := &activity.RPC{
+		Interface: in.Name, Opnum: c.Opnum, Operation: operation, CallID: c.CallID, Pipe: c.Pipe,
+		Sealed: c.Sealed, BindSeen: c.BindSeen, Fault: c.Fault,
+		RequestSize: c.RequestSize, ResponseSize: c.ResponseSize, Auth: c.Auth,
+	}
+	if c.ReturnSeen {
+		r.Status = c.Return
+	}
+	return r
 }
 
 type interfaceKey struct {
