@@ -9,6 +9,7 @@ import (
 	"github.com/verderer/verderer/center/detect/bruteforceldap"
 	"github.com/verderer/verderer/center/detect/dcsync"
 	"github.com/verderer/verderer/center/detect/dnsrecon"
+	"github.com/verderer/verderer/center/detect/kerberoast"
 )
 
 // Definitions is every detection, by id.
@@ -19,4 +20,5 @@ var Definitions = []*detect.Definition{
 	&bruteforceldap.Definition,
 	&dcsync.Definition,
 	&dnsrecon.Definition,
+	&kerberoast.Definition,
 }
