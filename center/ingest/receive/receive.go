@@ -70,7 +70,7 @@ type State struct {
 	LastSeen      activity.Time // the last word of it since the center started; 0 none
 	Clock         activity.Time // its progress as stored
 	Ahead         bool          // its clock is ahead by more than ingest.MaxAhead: it is never attached
-	Behind        bool          // connected, and its progress is too old to wait for
+	Behind        bool          // connected, and its progress is too old for others to wait for
 	Holding       bool          // its last batch could not be stored yet
 	HoldWhy       string
 	Skew          time.Duration // its clock minus the center's

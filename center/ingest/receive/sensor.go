@@ -11,10 +11,13 @@ import (
 )
 
 const (
-	// attachWithin is how near to ingest time a live sensor's progress must be
-	// for the log to wait for it, and detachAfter how old it may become while it
+	// attachWithin is how near to the others' a live sensor's progress must be
+	// for the log to wait for it, and detachAfter how far it may fall behind while it
 	// does, and how long the sensor may be silent. In between nothing changes, so that a sensor
-	// at the edge does not come and go.
+	// at the edge does not come and go. It is measured against the others and not
+	// against our clock: a sensor that nobody has to wait for is attached however
+	// old what it states is. Else a center whose only sensor has a clock that is
+	// behind, or whose own is ahead, would hold everything back and evaluate nothing.
 	attachWithin = 5 * time.Second
 	detachAfter  = 10 * time.Second
 
@@ -130,20 +133,20 @@ func (s *sensor) ahead(now activity.Time) bool {
 }
 
 // mayAttach tells whether the log should wait for s from its present progress
-// on. live: it waits for a live sensor already.
-func (s *sensor) mayAttach(now activity.Time, live bool) bool {
+// on.
+func (s *sensor) mayAttach(p *plan) bool {
 	switch {
 	case s.attached || s.clock == 0:
 		return false
 	case s.files:
-		return !live
+		return p.live == 0
 	}
-	return !s.ahead(now) && s.lag(now) <= attachWithin
+	return !s.ahead(p.now) && p.behind(s) <= attachWithin
 }
 
 // mustDetach says why the log should no longer wait for s; "" it should.
-func (s *sensor) mustDetach(now activity.Time, wall time.Time, live bool) string {
-	silent := wall.Sub(s.heard)
+func (s *sensor) mustDetach(p *plan) string {
+	silent := p.wall.Sub(s.heard)
 	switch {
 	case !s.attached:
 		return ""
@@ -153,16 +156,16 @@ func (s *sensor) mustDetach(now activity.Time, wall time.Time, live bool) string
 		return "it was started again to read something else"
 	case silent > detachAfter:
 		return "nothing was heard of it for 10 seconds"
-	case s.files && live:
+	case s.files && p.live > 0:
 		return "a sensor that reads the present takes part"
 	case s.files && s.finished:
 		return "it has read its files"
 	case s.files:
 		return ""
-	case s.ahead(now):
+	case s.ahead(p.now):
 		return "its clock is ahead by more than 5 minutes"
-	case s.lag(now) > detachAfter && silent < detachAfter/2:
-		return fmt.Sprintf("what it states is %s old", s.lag(now).Round(time.Second))
+	case p.behind(s) > detachAfter && silent < detachAfter/2:
+		return fmt.Sprintf("what it states is %s older than what others do", p.behind(s).Round(time.Second))
 	}
 	return ""
 }
