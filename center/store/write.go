@@ -55,18 +55,23 @@ type actRow struct {
 	Comment  string
 }
 
-// workerReader is the reader whose progress Write keeps.
-const workerReader = "worker"
+// workerReader is the reader whose progress Write keeps, syncReader a row that
+// counts how often it was asked to sync.
+const (
+	workerReader = "worker"
+	syncReader   = "sync"
+)
 
 // Write stores what an entry of the log led to, in one transaction. Repeating
 // it changes nothing, and nor does an older result than what is stored: an
-// alert is as the newest result says. Results with alerts or acts are on disk
-// when it returns; those with activities alone may be lost with the power, and
-// Position then says so.
+// alert is as the newest result says. Results are on disk, with all that came
+// before, when it returns; but those with activities alone may be lost with the
+// power, and Position then says so. A Result of a position alone
+// is to make what came before last.
 func (s *Store) Write(ctx context.Context, r *worker.Result) error {
-	h := unsynced
-	if len(r.Alerts)+len(r.Acts) > 0 {
-		h = synced
+	h := synced
+	if len(r.Activities) > 0 && len(r.Alerts)+len(r.Acts) == 0 {
+		h = unsynced
 	}
 	err := s.change(ctx, h, func(tx bun.Tx) error { return s.writeResult(ctx, tx, r) })
 	return s.explain(fmt.Sprintf("storing the result of entry %d", r.Position), err)
@@ -99,14 +104,21 @@ func (s *Store) writeResult(ctx context.Context, tx bun.Tx, r *worker.Result) er
 		}
 	}
 	if position > known {
-		_, err = tx.ExecContext(ctx, `INSERT INTO progress (reader, position) VALUES (?, ?)
-			ON CONFLICT (reader) DO UPDATE SET position = excluded.position`, workerReader, position)
+		if _, err = tx.ExecContext(ctx, `INSERT INTO progress (reader, position) VALUES (?, ?)
+			ON CONFLICT (reader) DO UPDATE SET position = excluded.position`, workerReader, position); err != nil {
+			return err
+		}
+	}
+	if len(r.Activities)+len(r.Alerts)+len(r.Acts) == 0 {
+		// A transaction that changes nothing would not wait for the disk.
+		_, err = tx.ExecContext(ctx, `INSERT INTO progress (reader, position) VALUES (?, 1)
+			ON CONFLICT (reader) DO UPDATE SET position = progress.position + 1`, syncReader)
 	}
 	return err
 }
 
-// Position is that of the newest result stored, 0 without any. A log that is
-// made anew must begin above it: results at older positions count as repeats.
+// Position is that of the newest result stored, 0 without any. Results at older
+// positions count as repeats.
 func (s *Store) Position(ctx context.Context) (uint64, error) {
 	p, err := position0(ctx, s.read)
 	return uint64(p), s.explain("reading the position", err)
