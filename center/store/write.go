@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/verderer/verderer/activity"
 	"github.com/verderer/verderer/center/alert"
 	"github.com/verderer/verderer/center/detect"
+	"github.com/verderer/verderer/center/ingest"
 	"github.com/verderer/verderer/center/worker"
 	"github.com/verderer/verderer/names"
 )
@@ -94,14 +96,8 @@ func (s *Store) writeResult(ctx context.Context, tx bun.Tx, r *worker.Result) er
 			return fmt.Errorf("alert %s: %w", a.ID, err)
 		}
 	}
-	nth := make(map[string]int)
-	for _, act := range r.Acts {
-		row := actRow{Position: position, Alert: text(act.Alert), N: nth[act.Alert], At: micros(r.Ingest),
-			Act: text(string(act.Do)), Person: text(act.By), Comment: text(act.Comment)}
-		nth[act.Alert]++
-		if _, err := tx.NewInsert().Model(&row).On("CONFLICT DO NOTHING").Exec(ctx); err != nil {
-			return fmt.Errorf("act on alert %s: %w", act.Alert, err)
-		}
+	if err := writeActs(ctx, tx, r); err != nil {
+		return err
 	}
 	if position > known {
 		if _, err = tx.ExecContext(ctx, `INSERT INTO progress (reader, position) VALUES (?, ?)
@@ -115,6 +111,64 @@ func (s *Store) writeResult(ctx context.Context, tx bun.Tx, r *worker.Result) er
 			ON CONFLICT (reader) DO UPDATE SET position = progress.position + 1`, syncReader)
 	}
 	return err
+}
+
+func writeActs(ctx context.Context, tx bun.Tx, r *worker.Result) error {
+	told := make(map[string]bool)
+	for _, a := range r.Alerts {
+		told[a.ID] = true
+	}
+	nth := make(map[string]int)
+	for _, act := range r.Acts {
+		row := actRow{Position: int64(r.Position), Alert: text(act.Alert), N: nth[act.Alert], At: micros(r.Ingest),
+			Act: text(string(act.Do)), Person: text(act.By), Comment: text(act.Comment)}
+		nth[act.Alert]++
+		done, err := told[act.Alert], error(nil)
+		if !done {
+			done, err = turn(ctx, tx, r, &act)
+		}
+		if err == nil && done {
+			_, err = tx.NewInsert().Model(&row).On("CONFLICT DO NOTHING").Exec(ctx)
+		}
+		if err != nil {
+			return fmt.Errorf("act on alert %s: %w", act.Alert, err)
+		}
+	}
+	return nil
+}
+
+// turn does what a person asked for to an alert that the detections do not
+// remember: their state was lost, or they forgot it. It tells whether that had an effect.
+func turn(ctx context.Context, tx bun.Tx, r *worker.Result, act *ingest.Act) (done bool, err error) {
+	var row alertRow
+	if err := found(tx.NewSelect().Model(&row).Where("id = ?", text(act.Alert)).Scan(ctx)); errors.Is(err, ErrNotFound) {
+		return false, nil
+	} else if err != nil {
+		return false, err
+	}
+	var to alert.Status
+	switch {
+	case act.Do == ingest.Note:
+		return true, nil
+	case row.Position >= int64(r.Position): // a repeat
+		return false, nil
+	case act.Do == ingest.Close && row.Status == string(alert.Open):
+		to = alert.Closed
+	case act.Do == ingest.Reopen && row.Status == string(alert.Closed):
+		to = alert.Open
+	default:
+		return false, nil
+	}
+	var body alertBody
+	if err := tx.NewSelect().Model(&body).Where("alert = ?", row.ID).Scan(ctx); err != nil {
+		return false, err
+	}
+	a, err := decodeAlert(row.ID, body.Body, row.Raised, row.Updated)
+	if err != nil {
+		return false, err
+	}
+	a.Alert.Status = to
+	return true, writeAlert(ctx, tx, r, a.Alert)
 }
 
 // Position is that of the newest result stored, 0 without any. Results at older

@@ -18,5 +18,5 @@ type Result struct {
 	Ingest     activity.Time        // of the entry
 	Activities []*activity.Activity // those the entry brought, repeats left out
 	Alerts     []*alert.Alert       // those that changed, as they are now
-	Acts       []ingest.Act         // what people did that took effect
+	Acts       []ingest.Act         // what people did that took effect; on alerts not remembered, that they asked for
 }
