@@ -39,7 +39,12 @@ type Config struct {
 	// nobody's. That the CA signed it and that it is valid now was checked.
 	Authenticate func(*x509.Certificate) (id string, ok bool)
 	Journal      *journal.Journal
-	// Sensors as of the end of the journal: those enrolled, and those attached.
+	// Enrolled tells whether a sensor is enrolled, and whether to read files; nil:
+	// all are, for what they say. One that does something else is refused: whether
+	// the log has its time or the present's is not its to choose.
+	Enrolled func(id string) (files, ok bool)
+	// Sensors as of the end of the journal. Those that are not enrolled any more
+	// are detached and forgotten.
 	Sensors map[string]Known
 	TagKeys func() []wire.TagKey
 	// Renew signs a request. An error's text goes to the sensor.
@@ -180,6 +185,11 @@ func New(cfg Config) (*Receiver, error) {
 		}
 		if k.Attached {
 			s.detach = "the center was restarted"
+		}
+		if cfg.Enrolled != nil {
+			if _, ok := cfg.Enrolled(id); !ok {
+				s.gone = true // removed while the center was down, or before
+			}
 		}
 	}
 	r.commit(nil, true)

@@ -95,10 +95,13 @@ func (r *Receiver) hello(s *sensor, m *nats.Msg) {
 		return
 	}
 	h.Version, h.OS, h.Host = clip(h.Version), clip(h.OS), clip(h.Host)
-	w := wire.Welcome{Now: r.now(), Refused: wrongVersion(h.Protocol)}
+	w := wire.Welcome{Now: r.now()}
 	r.mu.Lock()
 	r.stats.Hellos++
-	s.Hello, s.files = h, h.Files
+	if w.Refused = s.misused(&h); w.Refused == "" {
+		w.Refused = wrongVersion(h.Protocol)
+		s.Hello, s.files = h, h.Files
+	}
 	w.Sequence = s.stored(h.Spool)
 	r.mu.Unlock()
 	if w.Refused == "" {

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/verderer/verderer/activity"
+	"github.com/verderer/verderer/activity/wire"
 	"github.com/verderer/verderer/center/ingest"
 )
 
@@ -35,12 +36,14 @@ type sensor struct {
 	name  string            // for people
 	said  map[string]string // the issues that are open, by kind: their text
 	conns []uint64
-	known bool          // from the journal; not heard of yet
-	gone  bool          // revoked or removed
-	busy  bool          // a batch of it is under way
-	sign  bool          // a renewal is under way
-	files bool          // as of its last hello, or of the journal
-	limit *rate.Limiter // of messages other than batches
+	known bool // from the journal; not heard of yet
+	gone  bool // revoked or removed
+	busy  bool // a batch of it is under way
+	sign  bool // a renewal is under way
+	files bool // as of its last hello, or of the journal
+	// purpose is what it was enrolled for, as purposeOf has it; "" anything.
+	purpose string
+	limit   *rate.Limiter // of messages other than batches
 	// finished: it said that it has read its files and sent everything, and has
 	// sent nothing since.
 	finished bool
@@ -81,6 +84,23 @@ func (r *Receiver) sensor(id string) *sensor {
 		r.sensors[id] = s
 	}
 	return s
+}
+
+func purposeOf(files bool) string {
+	if files {
+		return "to read files"
+	}
+	return "to capture"
+}
+
+// misused says why a sensor that introduces itself like that is not the one that
+// was enrolled; "" it may be.
+func (s *sensor) misused(h *wire.Hello) string {
+	does := purposeOf(h.Files)
+	if s.purpose == "" || s.purpose == does {
+		return ""
+	}
+	return fmt.Sprintf("the sensor was enrolled %s, and now starts %s: enroll another one for that, with its own state folder (--files is for one that reads files)", s.purpose, does)
 }
 
 // stored is the last sequence of a spool that is stored; 0 none.
