@@ -216,12 +216,18 @@ func (r *Receiver) plan(p *plan, in *incoming, ack *wire.Ack) bool {
 		r.refuseBatch(s, "out of order", fmt.Errorf("batch %d comes after batch %d", in.sequence, s.stored(in.spool)), p.wall, ack)
 		return false
 	case in.sequence <= s.stored(in.spool):
-		r.stats.Repeated++
 		ack.Sequence = s.stored(in.spool)
+		if s.other(in.spool, in.sequence, in.sum) {
+			r.stats.Copies++
+			ack.Sequence++
+			r.warn("two sensors send under one identity: enroll one of them anew", "sensor", s.id)
+		} else {
+			r.stats.Repeated++
+		}
 		return false
 	}
 	p.touch(s)
-	skipped := int64(s.store(in.spool, in.sequence))
+	skipped := int64(s.store(in.spool, in.sequence, in.sum))
 	s.Lost += skipped
 	s.finished = false
 	r.stats.Lost += skipped

@@ -270,6 +270,7 @@ func TestRepeatsAndOrder(t *testing.T) {
 	}{
 		{one, wire.Ack{Sequence: 1}},
 		{one, wire.Ack{Sequence: 1}},
+		{a.batchOf(1, wire.Entry{Progress: n.time() - 1}), wire.Ack{Sequence: 2}}, // of a copy of it
 		{five, wire.Ack{Sequence: 5}}, // 2 to 4 were lost in the sensor
 		{one, wire.Ack{Sequence: 5}},
 		{a.batchOf(3, wire.Entry{Progress: n.time()}), wire.Ack{Refused: true, Why: "batch 3 comes after batch 5"}},
@@ -295,7 +296,7 @@ func TestRepeatsAndOrder(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 	s := n.Stats()
-	if s.Accepted != 3 || s.Repeated != 4 || s.Lost != 3 || s.Refused["out of order"] != 1 {
+	if s.Accepted != 3 || s.Repeated != 4 || s.Copies != 1 || s.Lost != 3 || s.Refused["out of order"] != 1 {
 		t.Errorf("%+v", s)
 	}
 }

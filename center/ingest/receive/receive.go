@@ -96,6 +96,7 @@ type Stats struct {
 	Renewals    int64
 	Accepted    int64 // batches stored
 	Repeated    int64 // batches acknowledged that were stored before
+	Copies      int64 // batches that were others than those stored under their sequences
 	Lost        int64 // sequences skipped
 	Refused     map[string]int64
 	Held        map[string]int64
@@ -181,7 +182,7 @@ func New(cfg Config) (*Receiver, error) {
 		s.attached, s.attachedFiles, s.clock = k.Attached, k.Files, k.Clock
 		s.files, s.known = k.Files, true
 		if k.Spool != 0 {
-			s.spools[0] = spool{k.Spool, k.Sequence}
+			s.spools[0] = spool{k.Spool, k.Sequence, 0}
 		}
 		if k.Attached {
 			s.detach = "the center was restarted"

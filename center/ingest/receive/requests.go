@@ -3,6 +3,7 @@ package receive
 import (
 	"encoding/json"
 	"fmt"
+	"hash/crc32"
 	"strings"
 
 	"github.com/nats-io/nats.go"
@@ -18,6 +19,7 @@ type incoming struct {
 	data   []byte
 
 	spool, sequence uint64
+	sum             uint32        // CRC-32 of data
 	progress        activity.Time // the last one it states; 0 none
 	activities      int
 	err             error // it cannot be read
@@ -265,7 +267,7 @@ func (in *incoming) read() {
 		in.err = err
 		return
 	}
-	in.spool, in.sequence = b.Spool, b.Sequence
+	in.spool, in.sequence, in.sum = b.Spool, b.Sequence, crc32.ChecksumIEEE(in.data)
 	for i := range b.Entries {
 		if b.Entries[i].Activity != nil {
 			in.activities++

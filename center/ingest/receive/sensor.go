@@ -68,7 +68,10 @@ type logged struct {
 }
 
 // spool is how far a spool is stored.
-type spool struct{ id, sequence uint64 }
+type spool struct {
+	id, sequence uint64
+	sum          uint32 // CRC-32 of the last batch; 0 unknown
+}
 
 // gap is a run of sequences that was skipped.
 type gap struct{ spool, from, to uint64 }
@@ -114,7 +117,7 @@ func (l *logged) stored(id uint64) uint64 {
 }
 
 // store notes that a batch is stored and returns how many were skipped.
-func (l *logged) store(id, sequence uint64) (skipped uint64) {
+func (l *logged) store(id, sequence uint64, sum uint32) (skipped uint64) {
 	last := l.stored(id)
 	if last > 0 && sequence > last+1 {
 		skipped = sequence - last - 1
@@ -129,8 +132,19 @@ func (l *logged) store(id, sequence uint64) (skipped uint64) {
 		}
 	}
 	copy(l.spools[1:at+1], l.spools[:at])
-	l.spools[0] = spool{id, sequence}
+	l.spools[0] = spool{id, sequence, sum}
 	return skipped
+}
+
+// other tells whether a batch is another one than that of its sequence, as far as
+// that is known: of the last one it is, while the center runs.
+func (l *logged) other(id, sequence uint64, sum uint32) bool {
+	for _, s := range l.spools {
+		if s.id == id && s.sequence == sequence {
+			return s.sum != 0 && s.sum != sum
+		}
+	}
+	return false
 }
 
 // skipped tells whether a sequence is one that was never stored, though later
