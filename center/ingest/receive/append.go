@@ -155,7 +155,9 @@ func (r *Receiver) commit(work []*incoming, sweep bool) {
 		for _, n := range stored {
 			s := work[n].sensor
 			s.Batches++
+			s.Lost += work[n].skipped
 			r.stats.Accepted++
+			r.stats.Lost += work[n].skipped
 			if s.FirstActivity == 0 && work[n].activities > 0 {
 				s.FirstActivity = p.now
 			}
@@ -227,10 +229,8 @@ func (r *Receiver) plan(p *plan, in *incoming, ack *wire.Ack) bool {
 		return false
 	}
 	p.touch(s)
-	skipped := int64(s.store(in.spool, in.sequence, in.sum))
-	s.Lost += skipped
+	in.skipped = int64(s.store(in.spool, in.sequence, in.sum))
 	s.finished = false
-	r.stats.Lost += skipped
 	if in.progress != 0 {
 		s.clock = in.progress
 		p.follow(s)

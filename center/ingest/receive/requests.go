@@ -22,6 +22,7 @@ type incoming struct {
 	sum             uint32        // CRC-32 of data
 	progress        activity.Time // the last one it states; 0 none
 	activities      int
+	skipped         int64 // sequences before it that never came
 	err             error // it cannot be read
 }
 
