@@ -29,20 +29,20 @@ func (s *service) startReceiver() (err error) {
 	}
 	s.receiver, err = receive.New(receive.Config{
 		Listen: s.Config.Sensors.Listen, TLS: s.authority.ServerTLS(), CAPool: s.authority.CAPool,
-		Authenticate: s.authenticate, Journal: s.journal, Sensors: known, TagKeys: s.tagKeys, Renew: s.renew,
+		Authenticate: s.authenticate, Journal: s.journal, Enrolled: s.enrolled, Sensors: known, TagKeys: s.tagKeys, Renew: s.renew,
 		Health: s.health, Name: s.name, Changed: func(string) { s.api.NotifySensors() },
 		Log: s.Log.With("part", "receiver"),
 	})
+	return err
+}
+
+// enrolled tells whether a sensor is enrolled, and whether to read files.
+func (s *service) enrolled(id string) (files, ok bool) {
+	v, err := s.store.Sensor(context.Background(), id)
 	if err != nil {
-		return err
+		return false, false
 	}
-	for id := range known { // removed, but the center ended before its log knew
-		v, err := s.store.Sensor(context.Background(), id)
-		if errors.Is(err, store.ErrNotFound) || err == nil && v.Revoked {
-			s.receiver.Disconnect(id)
-		}
-	}
-	return nil
+	return v.Files, !v.Revoked
 }
 
 func (s *service) sensors() map[string]receive.State {

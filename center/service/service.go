@@ -183,7 +183,7 @@ func (s *service) newWorker() (err error) {
 	}
 	s.worker, err = worker.New(worker.Config{
 		Journal: s.journal, Dir: filepath.Join(s.Config.Data, "snapshots"), KeepFor: s.Config.Journal.Keep, KeepBytes: int64(s.Config.Journal.MaxSize) / 2,
-		Definitions: s.Definitions, Shards: shards, Health: s.health, Emit: s.emit,
+		Definitions: s.Definitions, Shards: shards, Health: s.health, Emit: s.emit, Stored: s.store.Position,
 		OnLag: func(d time.Duration) { s.lag.Store(int64(d)) }, Log: s.Log.With("part", "worker"),
 	})
 	return err
