@@ -146,6 +146,7 @@ func TestSameAlerts(t *testing.T) {
 		t.Fatalf("exit code %d\n%s", code, out)
 	}
 	c.shows(offline(t, inputs))
+	within(t, "the sensor is shown as done", func() bool { return c.sensorOf(s.id()).State == "done" })
 }
 
 // TestCenterKilled kills the center at random while recordings come in.
