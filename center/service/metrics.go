@@ -94,6 +94,9 @@ func (f figures) Collect(ch chan<- prometheus.Metric) {
 		}
 		total(refusals, float64(st.Refusals))
 	}
+	if f.s.receiver != nil {
+		total(refusals, float64(f.s.receiver.Stats().Refusals))
+	}
 	open := make(map[detect.Severity]int)
 	byDetection, err := f.s.store.OpenAlerts(context.Background())
 	if err != nil {

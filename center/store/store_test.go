@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -81,6 +82,17 @@ func write(t testing.TB, s *Store, r *worker.Result) {
 
 func result(position int, alerts ...*alert.Alert) *worker.Result {
 	return &worker.Result{Position: uint64(position), Ingest: t0 + activity.Time(position)*60*second, Alerts: alerts}
+}
+
+func TestRaisedBy(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "center.db"))
+	write(t, s, result(1, alarm(1)))
+	second := result(2, alarm(1), alarm(2))
+	write(t, s, second)
+	got, err := s.RaisedBy(t.Context(), second)
+	if want := map[string]bool{alarm(2).ID: true}; err != nil || !maps.Equal(got, want) {
+		t.Errorf("%v, %v; want %v", got, err, want)
+	}
 }
 
 func TestFiles(t *testing.T) {
