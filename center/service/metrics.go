@@ -10,7 +10,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/verderer/verderer/center/detect"
-	"github.com/verderer/verderer/center/ingest/receive"
 )
 
 // metrics serves the figures, on a port of its own, which only this machine
@@ -87,12 +86,8 @@ func (f figures) Collect(ch chan<- prometheus.Metric) {
 			total(sensorCounted, float64(r.Count), id, r.Stage, r.Name)
 		}
 	}
-	if f.s.receiver != nil {
-		st := f.s.receiver.Stats()
-		for became, n := range became(st) {
-			total(batches, float64(n), became)
-		}
-		total(refusals, float64(st.Refusals))
+	for became, n := range f.batches() {
+		total(batches, float64(n), became)
 	}
 	if f.s.receiver != nil {
 		total(refusals, float64(f.s.receiver.Stats().Refusals))
@@ -124,8 +119,12 @@ func truth(b bool) float64 {
 	return 0
 }
 
-// became counts the batches of all sensors by what became of them.
-func became(st receive.Stats) map[string]int64 {
+// batches counts those of all sensors by what became of them.
+func (f figures) batches() map[string]int64 {
+	if f.s.receiver == nil {
+		return nil
+	}
+	st := f.s.receiver.Stats()
 	n := map[string]int64{"stored": st.Accepted, "repeated": st.Repeated, "lost": st.Lost, "refused": 0, "held": 0}
 	for _, m := range st.Refused {
 		n["refused"] += m

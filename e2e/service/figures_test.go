@@ -2,6 +2,7 @@ package service
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"testing"
@@ -20,7 +21,8 @@ func (c *center) families() (map[string]*dto.MetricFamily, error) {
 	}
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("metrics: %s", res.Status)
+		b, _ := io.ReadAll(res.Body)
+		return nil, fmt.Errorf("metrics: %s: %.500s", res.Status, b)
 	}
 	p := expfmt.NewTextParser(model.UTF8Validation)
 	return p.TextToMetricFamilies(res.Body)

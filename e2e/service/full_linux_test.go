@@ -107,9 +107,19 @@ func TestDiskFull(t *testing.T) {
 	if err := c.call("POST", "alerts/"+page.Alerts[0].ID+"/close", map[string]string{"comment": "x"}, nil); err == nil || !strings.Contains(err.Error(), "The center cannot store anything now: see Health.") {
 		t.Errorf("closing an alert: %v", err)
 	}
-	time.Sleep(3 * time.Second)
 	if n := c.became("stored"); n != full {
 		t.Errorf("%d batches were stored while the disk was full", n-full)
+	}
+	// Killed now, it comes back and says the same.
+	c.kill()
+	c.process = start(t, program(t, "verderer"), "serve", "--config", c.config)
+	within(t, "it is back, and holds", func() bool {
+		status, word := c.healthz(c.console)
+		return status == http.StatusServiceUnavailable && word == "holding"
+	})
+	within(t, "the sensor is back, and holds", func() bool { return c.became("held") > 0 })
+	if n := c.became("stored"); n != 0 {
+		t.Errorf("%d batches were stored while the disk was full", n)
 	}
 	if now := c.alerts(); len(now) != len(alerts) {
 		t.Errorf("%d alerts, before %d", len(now), len(alerts))

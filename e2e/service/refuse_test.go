@@ -30,6 +30,7 @@ import (
 	"github.com/verderer/verderer/activity"
 	"github.com/verderer/verderer/activity/wire"
 	"github.com/verderer/verderer/center/store"
+	"github.com/verderer/verderer/counter"
 )
 
 // TestAccessKeysRefused: what a person sees who enrolls with a key that is no
@@ -253,6 +254,12 @@ func TestAnothersName(t *testing.T) {
 	if all := c.alerts(); len(all) != 0 {
 		t.Errorf("alerts of it: %v", all)
 	}
+	// What it says of itself spoils nobody's figures.
+	rows := []counter.Row{{Stage: "a", Name: "b", Count: 1}, {Stage: "a", Name: "b", Count: 2}, {Stage: "\n\"", Name: "\x1b", Count: -1}}
+	if err := p.Publish(wire.StatusSubject(p.id), asJSON(t, wire.Status{Now: activity.Time(time.Now().UnixNano()), Counters: rows})); err != nil {
+		t.Fatal(err)
+	}
+	within(t, "its counters are among the figures", func() bool { return c.figure("verderer_sensor_counter_total", "sensor="+p.id) != 0 })
 	// Its own name is still its own.
 	p.state(wire.Entry{Progress: activity.Time(time.Now().UnixNano())})
 }
