@@ -237,9 +237,6 @@ func TestTwice(t *testing.T) {
 // later. It is the slowest test here, and waits all the time.
 func TestAnswersLost(t *testing.T) {
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("it takes half a minute")
-	}
 	p := pace(t, 3*time.Second)
 	k := newCourier(t)
 	c := newCenter(t, k.addr, "")
