@@ -292,8 +292,8 @@ func (s *service) state() string {
 	switch {
 	case !s.ready.Load():
 		return "starting"
-	case slices.ContainsFunc(s.health.Issues(), func(i health.Issue) bool { return i.Kind == "disk-full" }):
-		return "holding"
+	case slices.ContainsFunc(s.health.Issues(), func(i health.Issue) bool { return i.Kind == "disk-full" || i.Kind == "log-failed" }):
+		return "holding" // nothing that sensors send is stored
 	}
 	return ""
 }

@@ -412,6 +412,36 @@ func TestNewCertificateDoesNotWork(t *testing.T) {
 	}
 }
 
+// TestForeignCertificateSaysSo: the certificate is of another center, such as
+// the one that was here before.
+func TestForeignCertificateSaysSo(t *testing.T) {
+	t.Parallel()
+	c, before := shiptest.NewCenter(t), enrolled(t, shiptest.NewCenter(t))
+	before.end()
+	s := enrolled(t, c)
+	s.end()
+	for _, name := range []string{"key.pem", "cert.pem"} {
+		b, err := os.ReadFile(filepath.Join(before.dir, name))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(s.dir, name), b, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	id, err := ship.OpenIdentity(s.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Several times: how the connection ends is a matter of chance.
+	for range 10 {
+		err := ship.CheckCenter(context.Background(), id, wire.Hello{}, func(string) {})
+		if err == nil || !strings.Contains(err.Error(), "the center hung up when it saw this sensor's certificate") || !strings.Contains(err.Error(), "--force") {
+			t.Errorf("it says %v", err)
+		}
+	}
+}
+
 func TestExpiredCertificateSaysSo(t *testing.T) {
 	t.Parallel()
 	c := shiptest.NewCenter(t)

@@ -11,6 +11,7 @@ import (
 	"math/big"
 	"net"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -21,6 +22,7 @@ import (
 
 	"github.com/verderer/verderer/activity"
 	"github.com/verderer/verderer/activity/wire"
+	"github.com/verderer/verderer/counter"
 )
 
 var discard = slog.New(slog.DiscardHandler)
@@ -193,6 +195,30 @@ func TestBadBatches(t *testing.T) {
 	// What does not even fit ends the connection.
 	if err := a.Publish(wire.BatchSubject("a"), make([]byte, wire.MaxBatch+8<<10)); !errors.Is(err, nats.ErrMaxPayload) {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestHostileStatus: what a sensor says of itself can be shown and exported.
+func TestHostileStatus(t *testing.T) {
+	n := newCenter(t, nil, nil, nil)
+	a := n.sensor("a")
+	a.hello(false)
+	long := strings.Repeat("é", 200)
+	status := wire.Status{Now: n.time(), Sources: []string{long}, Counters: []counter.Row{
+		{Stage: "flow", Name: "x", Count: 1}, {Stage: "decode", Name: "x", Count: 5}, {Stage: "flow", Name: "x", Count: 2},
+		{Stage: long, Name: "y", Count: 1}, {Stage: long + "z", Name: "y", Count: 1}}}
+	b, err := json.Marshal(status)
+	if err == nil {
+		err = a.Publish(wire.StatusSubject("a"), b)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the status", func() bool { return n.States()["a"].Status.Now != 0 })
+	cut := strings.Repeat("é", 127) + "�"
+	want := []counter.Row{{Stage: "flow", Name: "x", Count: 3}, {Stage: "decode", Name: "x", Count: 5}, {Stage: cut, Name: "y", Count: 2}}
+	if got := n.States()["a"].Status; !slices.Equal(got.Counters, want) || got.Sources[0] != cut {
+		t.Errorf("%+v", got)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/verderer/verderer/activity"
 	"github.com/verderer/verderer/activity/wire"
+	"github.com/verderer/verderer/counter"
 )
 
 // incoming is a batch under way.
@@ -148,6 +149,7 @@ func (r *Receiver) status(s *sensor, m *nats.Msg) {
 	for n := range st.Sources {
 		st.Sources[n] = clip(st.Sources[n])
 	}
+	st.Counters = distinct(st.Counters)
 	now := r.cfg.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -165,6 +167,24 @@ func (r *Receiver) status(s *sensor, m *nats.Msg) {
 	s.Status = st
 	s.finished = st.Done && st.Spool.Batches == 0 && !s.busy
 	s.Skew = st.Now.Sub(r.now())
+}
+
+// distinct adds up counters of the same name: who shows or exports them may rely
+// on each being there once. How many there are is bounded by maxStatus.
+func distinct(rows []counter.Row) []counter.Row {
+	at := make(map[[2]string]int, len(rows))
+	out := rows[:0]
+	for _, r := range rows {
+		r.Stage, r.Name = clip(r.Stage), clip(r.Name)
+		k := [2]string{r.Stage, r.Name}
+		if i, ok := at[k]; ok {
+			out[i].Count += r.Count
+			continue
+		}
+		at[k] = len(out)
+		out = append(out, r)
+	}
+	return out
 }
 
 // renew hands a request to who signs, which may take a while.
