@@ -7,6 +7,7 @@ import {
   IconDeviceDesktop,
   IconLogout,
   IconMoon,
+  IconPlugConnectedX,
   IconRadar2,
   IconServer2,
   IconSun,
@@ -73,6 +74,7 @@ export function Shell() {
         <div className={styles.version}>{session?.version}</div>
       </nav>
       <main id="main" tabIndex={-1} className={styles.main}>
+        <Lost />
         <Outlet />
       </main>
     </div>
@@ -83,6 +85,33 @@ const links = {
   connecting: { word: 'Connecting', text: 'Connecting to the stream of live updates.' },
   live: { word: 'Live', text: 'Pages bring themselves up to date.' },
   reconnecting: { word: 'Reconnecting', text: 'The center does not answer. What is shown may be out of date until it does.' },
+}
+
+const patience = 2_000 // ms: a connection that is back by then is not worth a word
+
+/** Lost says that the page no longer shows what is. */
+function Lost() {
+  const link = useLink()
+  const [long, setLong] = useState(false)
+  useEffect(() => {
+    if (link !== 'reconnecting') {
+      return setLong(false)
+    }
+    const t = window.setTimeout(() => setLong(true), patience)
+    return () => window.clearTimeout(t)
+  }, [link])
+  return (
+    <div role="status" data-testid="lost">
+      {long && (
+        <p className={styles.lost}>
+          <IconPlugConnectedX size={16} stroke={1.7} aria-hidden />
+          <span>
+            <strong>The center does not answer.</strong> What is shown may be out of date, and nothing can be changed. The page brings itself up to date when the center is back.
+          </span>
+        </p>
+      )}
+    </div>
+  )
 }
 
 function LiveMark() {
