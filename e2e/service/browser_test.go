@@ -2,6 +2,7 @@ package service
 
 import (
 	"bufio"
+	"context"
 	"database/sql"
 	"fmt"
 	"io"
@@ -45,7 +46,9 @@ func TestBrowser(t *testing.T) {
 		t.Fatalf("the center printed no set-up link:\n%s", c.process.tail())
 	}
 
-	script := exec.Command("node", "e2e/console.mjs", "--url", c.console, "--setup", c.console+"/setup#"+token,
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute) // of the ten that all tests have
+	defer cancel()
+	script := exec.CommandContext(ctx, "node", "e2e/console.mjs", "--url", c.console, "--setup", c.console+"/setup#"+token,
 		"--out", shots, "--chromium", chromium, "--patience", "60", "--asks")
 	script.Dir = "../../console"
 	script.WaitDelay = time.Second
@@ -62,7 +65,6 @@ func TestBrowser(t *testing.T) {
 	if err := script.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { script.Process.Kill() })
 	b := &browserAsks{t: t, center: c}
 	for lines := bufio.NewScanner(said); lines.Scan(); {
 		if ask, ok := strings.CutPrefix(lines.Text(), "@"); ok {

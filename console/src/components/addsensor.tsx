@@ -43,7 +43,7 @@ type Way = keyof typeof ways
 /** AddSensor makes an access key, and shows the commands that use it, once. */
 export function AddSensor({ opened, onClose }: { opened: boolean; onClose: () => void }) {
   return (
-    <Modal opened={opened} onClose={onClose} size={680} title={<strong>Add a sensor</strong>} closeButtonProps={{ 'aria-label': 'Close' }}>
+    <Modal opened={opened} onClose={onClose} size={800} title={<strong>Add a sensor</strong>} closeButtonProps={{ 'aria-label': 'Close' }}>
       <NewKey onClose={onClose} />
       <Keys />
     </Modal>

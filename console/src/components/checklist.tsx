@@ -46,7 +46,12 @@ export function Checklist() {
                 {s.title}
                 <span className="sr">{s.done ? ', done' : ', not done'}</span>
               </h3>
-              {s.done ? s.at && <p className="dim tiny"><Time at={s.at} as="age" /></p> : <p className="dim small">{s.hint}</p>}
+              {s.done ? s.at && <p className="dim tiny"><Time at={s.at} as="age" /></p> : (
+                <p className="dim small">
+                  {s.hint}
+                  {s.id === 'sensor' && !mayAdd && ' An administrator adds one.'}
+                </p>
+              )}
               {s.id === 'sensor' && !s.done && mayAdd && (
                 <Button mt={8} onClick={() => setAdding(true)}>
                   Show what to run

@@ -23,7 +23,9 @@ export function Copy({ text, what }: { text: string; what: string }) {
 export function Command({ text }: { text: string }) {
   return (
     <div className={styles.command}>
-      <code>{text}</code>
+      <code data-lines={text.includes('\n') || undefined} tabIndex={0}>
+        {text}
+      </code>
       <Copy text={text} what={text.includes('\n') ? 'the commands' : 'the command'} />
     </div>
   )

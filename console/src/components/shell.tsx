@@ -63,11 +63,11 @@ export function Shell() {
             </span>
           )}
         </Link>
-        <Link to="/detections/{-$id}" className={styles.item} title="Detections" activeProps={{ 'data-active': true }}>
+        <Link to="/detections/{-$id}" params={{ id: undefined }} className={styles.item} title="Detections" activeProps={{ 'data-active': true }}>
           <IconRadar2 {...icon} />
           <span className={styles.word}>Detections</span>
         </Link>
-        <Link to="/sensors/{-$id}" className={styles.item} title="Sensors" activeProps={{ 'data-active': true }}>
+        <Link to="/sensors/{-$id}" params={{ id: undefined }} className={styles.item} title="Sensors" activeProps={{ 'data-active': true }}>
           <IconServer2 {...icon} />
           <span className={styles.word}>Sensors</span>
         </Link>
@@ -106,7 +106,7 @@ function Lost() {
         <p className={styles.lost}>
           <IconPlugConnectedX size={16} stroke={1.7} aria-hidden />
           <span>
-            <strong>The center does not answer.</strong> What is shown may be out of date, and nothing can be changed. The page brings itself up to date when the center is back.
+            <strong>The center does not answer.</strong> What is shown may be out of date. The page brings itself up to date when the center is back.
           </span>
         </p>
       )}

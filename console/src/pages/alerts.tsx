@@ -284,7 +284,7 @@ function Nothing({ search }: { search: AlertSearch }) {
           icon={<IconBellOff size={28} stroke={1.5} aria-hidden />} title={search.status === 'all' ? 'No alert so far' : 'No open alert'}
           action={
             <>
-              <Button variant="default" renderRoot={(p) => <Link to="/detections/{-$id}" {...p} />}>
+              <Button variant="default" renderRoot={(p) => <Link to="/detections/{-$id}" params={{ id: undefined }} {...p} />}>
                 What is looked for
               </Button>
               {search.status !== 'all' && (
