@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -19,17 +20,14 @@ import (
 // TestBrowser drives the console of a real center with a real browser:
 // console/e2e/console.mjs says what is done and looked at. It runs where Node,
 // chromium and the built pages are, and skips where one is missing, unless
-// VERDERER_BROWSER=need (make console-test). Pictures of every page are left in
-// VERDERER_SCREENSHOTS (make screenshots).
+// VERDERER_BROWSER=need (make console-test). It takes pictures of every page, and
+// leaves those that docs/console.md shows in VERDERER_SCREENSHOTS (make screenshots).
 func TestBrowser(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a browser takes half a minute")
 	}
 	chromium := browser(t)
-	shots := os.Getenv("VERDERER_SCREENSHOTS")
-	if shots == "" {
-		shots = t.TempDir()
-	}
+	shots := t.TempDir()
 	c := newCenter(t, "", "")
 	// Pictures of the console show the address that a site would have.
 	config, err := os.ReadFile(c.config)
@@ -75,7 +73,34 @@ func TestBrowser(t *testing.T) {
 		t.Log(lines.Text())
 	}
 	if err := script.Wait(); err != nil {
-		t.Errorf("the console is not as it should be (%v):\n%s", err, errs.String())
+		t.Fatalf("the console is not as it should be (%v):\n%s", err, errs.String())
+	}
+	keep(t, shots, os.Getenv("VERDERER_SCREENSHOTS"))
+}
+
+// keep copies the pictures that docs/console.md shows, which must all have been
+// taken; to "" it only looks for them.
+func keep(t *testing.T, from, to string) {
+	t.Helper()
+	page, err := os.ReadFile("../../docs/console.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := regexp.MustCompile(`console/([a-z-]+\.png)`).FindAllStringSubmatch(string(page), -1)
+	if len(names) == 0 {
+		t.Error("docs/console.md shows no picture")
+	}
+	for _, n := range names {
+		b, err := os.ReadFile(filepath.Join(from, n[1]))
+		if err != nil {
+			t.Errorf("docs/console.md shows a picture that is not taken: %v", err)
+			continue
+		}
+		if to != "" {
+			if err := os.WriteFile(filepath.Join(to, n[1]), b, 0o644); err != nil {
+				t.Error(err)
+			}
+		}
 	}
 }
 

@@ -12,6 +12,7 @@ import styles from './checklist.module.css'
 export function Checklist() {
   const { data } = useQuery({ ...queries.checklist, refetchInterval: (q) => (q.state.data?.done ? false : 5_000) })
   const { data: session } = useQuery(queries.session)
+  const { data: sensors } = useQuery({ ...queries.sensors, refetchInterval: false }) // an event tells
   const [adding, setAdding] = useState(false)
   const [watched, setWatched] = useState(false)
   if (data && !data.done && !watched) {
@@ -52,7 +53,7 @@ export function Checklist() {
                   {s.id === 'sensor' && !mayAdd && ' An administrator adds one.'}
                 </p>
               )}
-              {s.id === 'sensor' && !s.done && mayAdd && (
+              {s.id === 'sensor' && !s.done && mayAdd && sensors?.length === 0 && (
                 <Button mt={8} onClick={() => setAdding(true)}>
                   Show what to run
                 </Button>

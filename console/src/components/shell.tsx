@@ -18,7 +18,7 @@ import { Link, Outlet, useNavigate } from '@tanstack/react-router'
 import { useEffect, useState } from 'react'
 import { logout, queries } from '../api'
 import { useLink, useLive } from '../live'
-import { plural, Time } from '../time'
+import { number, plural, Time } from '../time'
 import { Logo } from './logo'
 import { SeverityMark } from './marks'
 import styles from './shell.module.css'
@@ -34,7 +34,7 @@ export function Shell() {
   const count = open ? open.high + open.medium + open.low : 0
 
   useEffect(() => {
-    document.title = count > 0 ? `(${count}) Verderer` : 'Verderer'
+    document.title = count > 0 ? `(${number(count)}) Verderer` : 'Verderer'
   }, [count])
 
   return (
@@ -58,7 +58,7 @@ export function Shell() {
           <span className={styles.word}>Alerts</span>
           {count > 0 && (
             <span className={styles.count} data-tone={open?.high ? 'high' : 'medium'} data-testid="open-count">
-              {count}
+              {number(count)}
               <span className="sr"> open</span>
             </span>
           )}
