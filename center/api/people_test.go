@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/verderer/verderer/center/api"
+	"github.com/verderer/verderer/center/store"
 )
 
 func TestSetup(t *testing.T) {
@@ -275,6 +276,8 @@ func TestRequestLimits(t *testing.T) {
 	c := newCenter(t)
 	a := c.raise(1)
 	l := c.as(api.Analyst)
+	// Before anybody is known, many at once: a body is kept until all of it came.
+	c.client().refused(413, "too-large", "POST", "/session", `{"name":"ada","password":"`+strings.Repeat("x", 100<<10)+`"}`)
 	big := `{"comment":"` + strings.Repeat("x", api.MaxBody) + `"}`
 	l.refused(413, "too-large", "POST", "/alerts/"+a.ID+"/note", big)
 	l.refused(422, "invalid", "POST", "/alerts/"+a.ID+"/note", `{"comment":"`+strings.Repeat("x", 5000)+`"}`)
@@ -320,6 +323,71 @@ func TestGuessersLockNobodyOut(t *testing.T) {
 		if got := from("10.0.0.1", password); got != 200 {
 			t.Fatalf("from where it was before: %d", got)
 		}
+	}
+}
+
+// TestOneLoginDoesNotPayForGuessesAtAnother: on a computer that several people
+// share, whoever has an account does not get more guesses at another's by
+// logging in between them.
+func TestOneLoginDoesNotPayForGuessesAtAnother(t *testing.T) {
+	c := newCenter(t)
+	c.account("ada", api.Administrator)
+	c.account("eve", api.Viewer)
+	login := func(name, password string) int {
+		return c.client().do("POST", "/session", api.Login{Name: name, Password: password}).status
+	}
+	if got := login("ada", password); got != 200 {
+		t.Fatalf("login: %d", got)
+	}
+	taken := 0
+	for range 10 {
+		for range 8 {
+			if login("ada", "guess") == 401 {
+				taken++
+			}
+		}
+		if got := login("eve", password); got != 200 {
+			break
+		}
+	}
+	if taken > 12 {
+		t.Errorf("%d guesses were taken", taken)
+	}
+}
+
+// TestStrangersDoNotFlushTheAuditLog: it is bounded, so what those without an
+// account write into it is too, however many addresses they have.
+func TestStrangersDoNotFlushTheAuditLog(t *testing.T) {
+	c := newCenter(t)
+	token, err := c.store.NewSetupToken(context.Background(), time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.server.SetDenials(5)
+	for n := range 6 {
+		for path, body := range map[string]string{
+			"session": `{"name":"nobody","password":"guess"}`,
+			"setup":   `{"token":"guess","name":"Eve","password":"` + password + `"}`,
+		} {
+			if path == "session" {
+				body = strings.Replace(body, "nobody", fmt.Sprint("nobody", n), 1)
+			}
+			r := httptest.NewRequest("POST", "https://center.test/api/v1/"+path, strings.NewReader(body))
+			r.Header.Set("Content-Type", "application/json")
+			r.RemoteAddr = fmt.Sprintf("10.1.%d.1:1234", n)
+			w := httptest.NewRecorder()
+			c.server.Handler().ServeHTTP(w, r)
+			if w.Code != 401 && w.Code != 403 {
+				t.Fatalf("%s: %d %s", path, w.Code, w.Body)
+			}
+		}
+	}
+	log, err := c.store.AuditLog(context.Background(), 1000)
+	if err != nil || len(log) != 5 {
+		t.Errorf("%d entries of 12 denials, want the 5 allowed: %v", len(log), err)
+	}
+	if err := c.store.CreateFirstUser(context.Background(), token, store.User{Name: "ada", Hash: "x", Role: "administrator"}); err != nil {
+		t.Error(err)
 	}
 }
 
