@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"crypto/rand"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -128,10 +129,10 @@ func checkPassword(name, password string) error {
 const CommandLine = "command line"
 
 // NewUser is an account with the rules of set-up: a command makes it, not a
-// call. An error that is the caller's is a *Problem.
+// call. What name or password lacks is said by a *Problem.
 func NewUser(name, password string, role Role) (u store.User, err error) {
 	if !Viewers.lets(role) {
-		return u, refuse(http.StatusUnprocessableEntity, "role", "There is no role %q.", role)
+		return u, fmt.Errorf("making account %q: there is no role %q", name, role)
 	}
 	if err := checkName(name); err != nil {
 		return u, err
@@ -141,8 +142,8 @@ func NewUser(name, password string, role Role) (u store.User, err error) {
 	return u, err
 }
 
-// HashPassword is the hash of a new password of the account of that name. An
-// error that is the caller's is a *Problem.
+// HashPassword is the hash of a new password of the account of that name. What
+// the password lacks is said by a *Problem.
 func HashPassword(name, password string) (string, error) {
 	if err := checkPassword(name, password); err != nil {
 		return "", err
