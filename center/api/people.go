@@ -238,6 +238,9 @@ func (s *Server) login(ctx context.Context, in *body[Login]) (*body[Session], er
 
 func (s *Server) logout(ctx context.Context, _ *none) (*none, error) {
 	c := callerOf(ctx)
+	if s.sessions.Token(ctx) == "" {
+		return nil, nil // there is none: nothing to write
+	}
 	if err := s.sessions.Destroy(ctx); err != nil {
 		return nil, err
 	}

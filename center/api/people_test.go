@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -389,6 +390,27 @@ func TestStrangersDoNotFlushTheAuditLog(t *testing.T) {
 	if err := c.store.CreateFirstUser(context.Background(), token, store.User{Name: "ada", Hash: "x", Role: "administrator"}); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestStrangersDoNotWrite: whoever has no session ends none, and does not queue
+// with those who store what sensors found. Somebody else is writing here.
+func TestStrangersDoNotWrite(t *testing.T) {
+	c := newCenter(t)
+	db, err := sql.Open("sqlite", "file:"+c.path+"?_txlock=immediate")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	tx, err := db.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback()
+	u, _ := url.Parse(c.url)
+	l := c.client()
+	l.want(204, "DELETE", "/session", nil, nil)
+	l.http.Jar.SetCookies(u, []*http.Cookie{{Name: "__Host-verderer", Value: "planted", Path: "/", Secure: true}})
+	l.want(204, "DELETE", "/session", nil, nil)
 }
 
 // TestSessionsFollowTheirAccount: a role counts as it is now, and a session does
