@@ -194,13 +194,11 @@ func (s *Server) login(ctx context.Context, in *body[Login]) (*body[Session], er
 	c := callerOf(ctx)
 	name := in.Body.Name
 	folded := names.Fold(name)
-	// Whoever floods a name with guesses must not lock its owner out: where that
-	// name has logged in from before, it is counted apart.
-	byName, key := s.logins, folded
-	if s.known.has(folded, c.address) {
-		byName, key = s.atKnown, c.address+" "+folded
-	}
-	if !s.addresses.allow(c.address) || !byName.allow(key) {
+	// Whoever floods a name with guesses must not lock its owner out: one address
+	// has a small part of the tries at a name, and where that name has logged in
+	// from before, those of others do not count.
+	pair := c.address + " " + folded
+	if !s.addresses.allow(c.address) || !s.pairs.allow(pair) || !s.known.has(folded, c.address) && !s.logins.allow(folded) {
 		return nil, errTooMany
 	}
 	u, err := s.cfg.Store.UserByName(ctx, name)
@@ -227,7 +225,7 @@ func (s *Server) login(ctx context.Context, in *body[Login]) (*body[Session], er
 	// Whoever has an account may mistype it again, but guesses at another's name
 	// are still counted by that name.
 	s.addresses.forget(c.address)
-	s.atKnown.forget(c.address + " " + folded)
+	s.pairs.forget(pair)
 	s.known.add(folded, c.address)
 	if err := s.logIn(ctx, u); err != nil {
 		return nil, err

@@ -68,8 +68,8 @@ type Server struct {
 	sessions  *scs.SessionManager
 	passwords *hasher
 	addresses *limiter // logins and set-ups by address
+	pairs     *limiter // logins by address and name
 	logins    *limiter // logins by name, from where the name has not logged in before
-	atKnown   *limiter // logins by address and name, from where it has
 	enrolling *limiter // enrolments by address
 	denials   *limiter // audit entries of nobody's denials
 	known     places
@@ -91,11 +91,12 @@ func New(cfg Config) (*Server, error) {
 	s := &Server{
 		cfg:      cfg,
 		sessions: newSessions(cfg.Store.Sessions(), cfg.Log),
-		// Guessing: 10 tries, then 6 a minute from one address, and 2 a minute
-		// against one name from everywhere. A person who mistypes notices neither.
+		// Guessing: 10 tries, then 6 a minute from one address, of these 2 against
+		// one name, and 20 a minute against one name from everywhere: 10 million a
+		// year. A person who mistypes notices none of them.
 		addresses: newLimiter(10*time.Second, 10, cfg.Now),
-		logins:    newLimiter(30*time.Second, 10, cfg.Now),
-		atKnown:   newLimiter(30*time.Second, 10, cfg.Now),
+		pairs:     newLimiter(30*time.Second, 10, cfg.Now),
+		logins:    newLimiter(3*time.Second, 30, cfg.Now),
 		// A rollout enrols hundreds of sensors from one address within minutes.
 		enrolling: newLimiter(time.Second, 100, cfg.Now),
 		// Of those who are not logged in, enough to see that it goes on.
