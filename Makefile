@@ -54,7 +54,8 @@ console/dist/index.html: console/node_modules/.package-lock.json $(PAGES)
 .PHONY: demo
 demo: console build ## run center and sensor on the recorded attacks: ONCE=1 prints the alerts and ends
 	@[ -n "$(RECORDINGS)" ] || { echo 'no recording in center/detect/*/testdata has the verdict alert'; exit 1; }
-	@$(GO) run ./tools/demo $(if $(ONCE),--once) $(RECORDINGS)
+	@$(GO) build -o out/demo ./tools/demo
+	@exec out/demo $(if $(ONCE),--once) $(RECORDINGS)
 
 .PHONY: analyze
 analyze: build ## analyze files or folders: IN=capture.pcap, or IN="a.pcap folder"

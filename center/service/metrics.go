@@ -89,6 +89,9 @@ func (f figures) Collect(ch chan<- prometheus.Metric) {
 	for became, n := range f.batches() {
 		total(batches, float64(n), became)
 	}
+	if f.s.receiver != nil {
+		total(refusals, float64(f.s.receiver.Stats().Refusals))
+	}
 	open := make(map[detect.Severity]int)
 	byDetection, err := f.s.store.OpenAlerts(context.Background())
 	if err != nil {

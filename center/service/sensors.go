@@ -33,7 +33,16 @@ func (s *service) startReceiver() (err error) {
 		Health: s.health, Name: s.name, Changed: func(string) { s.api.NotifySensors() },
 		Log: s.Log.With("part", "receiver"),
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	for id := range known { // removed, but the center ended before its log knew
+		v, err := s.store.Sensor(context.Background(), id)
+		if errors.Is(err, store.ErrNotFound) || err == nil && v.Revoked {
+			s.receiver.Disconnect(id)
+		}
+	}
+	return nil
 }
 
 func (s *service) sensors() map[string]receive.State {

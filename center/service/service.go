@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -111,10 +112,25 @@ func Run(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	closers = append(closers, s.journal.Close)
-	if err := s.startWorker(ctx); err != nil {
+	if err := s.newWorker(); err != nil {
 		return err
 	}
 	if err := s.startAPI(); err != nil {
+		return err
+	}
+	servers, failed, err := s.listen()
+	if err != nil {
+		return err
+	}
+	hangUp := sync.OnceValue(func() error {
+		s.api.Close()
+		return shut(servers)
+	})
+	closers = append(closers, hangUp)
+	if err := s.catchUp(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil // stopped while starting
+		}
 		return err
 	}
 	work, stop := context.WithCancelCause(context.Background())
@@ -137,15 +153,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err := s.startReceiver(); err != nil {
 		return err
 	}
-	closers = append(closers, s.receiver.Close, s.saveSensors)
-	servers, failed, err := s.listen()
-	if err != nil {
-		return err
-	}
-	closers = append(closers, func() error { return shut(servers) }, func() error {
-		s.api.Close()
-		return nil
-	})
+	closers = append(closers, s.receiver.Close, s.saveSensors, hangUp) // people first: they wait for the others
 	if err := s.announce(ctx); err != nil {
 		return err
 	}
@@ -168,8 +176,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	}
 }
 
-// startWorker brings the core's state up to the end of the log.
-func (s *service) startWorker(ctx context.Context) (err error) {
+func (s *service) newWorker() (err error) {
 	shards := s.Config.Detection.Shards
 	if shards == 0 {
 		shards = runtime.GOMAXPROCS(0)
@@ -179,9 +186,26 @@ func (s *service) startWorker(ctx context.Context) (err error) {
 		Definitions: s.Definitions, Shards: shards, Health: s.health, Emit: s.emit,
 		OnLag: func(d time.Duration) { s.lag.Store(int64(d)) }, Log: s.Log.With("part", "worker"),
 	})
-	if err != nil {
-		return err
-	}
+	return err
+}
+
+// catchUp brings the core's state up to the end of the log. That takes long
+// only where the snapshots are lost.
+func (s *service) catchUp(ctx context.Context) error {
+	done := make(chan struct{})
+	defer close(done)
+	go func() {
+		for tick := time.NewTicker(10 * time.Second); ; {
+			select {
+			case <-tick.C:
+				at := s.worker.Stats()
+				s.Log.Info("working through the log", "position", at.Position, "last", s.journal.Last())
+			case <-done:
+				tick.Stop()
+				return
+			}
+		}
+	}()
 	return s.worker.CatchUp(ctx)
 }
 
@@ -190,11 +214,15 @@ func (s *service) emit(ctx context.Context, r *worker.Result) error {
 	if err := s.store.Write(ctx, r); err != nil {
 		return err
 	}
-	if s.api == nil {
-		return nil // catching up: nobody looks yet
+	if len(r.Alerts) == 0 || !s.ready.Load() {
+		return nil // before ready nobody looks
+	}
+	raised, err := s.store.RaisedBy(ctx, r)
+	if err != nil {
+		return err
 	}
 	for _, a := range r.Alerts {
-		s.api.Publish(api.AlertEvent{ID: a.ID, Status: a.Status})
+		s.api.Publish(api.AlertEvent{ID: a.ID, Status: a.Status, New: raised[a.ID]})
 	}
 	return nil
 }
@@ -270,6 +298,20 @@ func (s *service) state() string {
 	return ""
 }
 
+// gate answers that the center is starting until it is ready; /healthz says so
+// by itself. Who is at the console sees the page come by itself.
+func (s *service) gate(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.ready.Load() || r.URL.Path == "/healthz" {
+			next.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set("Refresh", "2")
+		w.Header().Set("Retry-After", "2")
+		http.Error(w, "Verderer is starting: it works through its log.", http.StatusServiceUnavailable)
+	})
+}
+
 // listen opens the console's port, and that of the metrics.
 func (s *service) listen() ([]*http.Server, chan error, error) {
 	failed := make(chan error, 2)
@@ -278,6 +320,7 @@ func (s *service) listen() ([]*http.Server, chan error, error) {
 		return nil, nil, err
 	}
 	main := s.api.HTTP(config)
+	main.Handler = s.gate(main.Handler)
 	l, err := net.Listen("tcp", s.Config.Console.Listen)
 	if err != nil {
 		return nil, nil, fmt.Errorf("listening for the console: %w", err)
@@ -286,6 +329,7 @@ func (s *service) listen() ([]*http.Server, chan error, error) {
 	go func() { failed <- main.ServeTLS(l, "", "") }()
 	if s.Config.Metrics.Listen != "" {
 		m := s.metrics()
+		m.Handler = s.gate(m.Handler)
 		l, err := net.Listen("tcp", s.Config.Metrics.Listen)
 		if err != nil {
 			shut(servers)

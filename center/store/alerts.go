@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/verderer/verderer/activity"
 	"github.com/verderer/verderer/center/alert"
 	"github.com/verderer/verderer/center/detect"
+	"github.com/verderer/verderer/center/worker"
 	"github.com/verderer/verderer/names"
 )
 
@@ -160,6 +162,28 @@ func (s *Store) Alert(ctx context.Context, id string) (*Alert, error) {
 		return nil, s.explain("reading alert "+strconv.Quote(id), err)
 	}
 	return decodeAlert(id, row.Body, row.Raised, row.Updated)
+}
+
+// RaisedBy tells which alerts of a result that was written it raised; the rest
+// were there before.
+func (s *Store) RaisedBy(ctx context.Context, r *worker.Result) (map[string]bool, error) {
+	ids := make([]string, len(r.Alerts))
+	for i, a := range r.Alerts {
+		ids[i] = text(a.ID)
+	}
+	raised := make(map[string]bool)
+	for chunk := range slices.Chunk(ids, 500) { // SQLite binds 32,766 values at most
+		var rows []string
+		err := s.read.NewSelect().Table("alert").Column("id").
+			Where("id IN (?)", bun.In(chunk)).Where("raised = ?", micros(r.Ingest)).Scan(ctx, &rows)
+		if err != nil {
+			return nil, s.explain("asking which alerts are new", err)
+		}
+		for _, id := range rows {
+			raised[id] = true
+		}
+	}
+	return raised, nil
 }
 
 // OpenAlerts counts the open alerts by detection and severity.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -83,6 +84,17 @@ func result(position int, alerts ...*alert.Alert) *worker.Result {
 	return &worker.Result{Position: uint64(position), Ingest: t0 + activity.Time(position)*60*second, Alerts: alerts}
 }
 
+func TestRaisedBy(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "center.db"))
+	write(t, s, result(1, alarm(1)))
+	second := result(2, alarm(1), alarm(2))
+	write(t, s, second)
+	got, err := s.RaisedBy(t.Context(), second)
+	if want := map[string]bool{alarm(2).ID: true}; err != nil || !maps.Equal(got, want) {
+		t.Errorf("%v, %v; want %v", got, err, want)
+	}
+}
+
 func TestFiles(t *testing.T) {
 	// Characters that mean something in a URI.
 	dir := filepath.Join(t.TempDir(), "a b?c=d#e%41&f")
@@ -136,6 +148,19 @@ func TestWaitsForTheDisk(t *testing.T) {
 	write(t, s, &worker.Result{Position: 4, Acts: []ingest.Act{{Alert: "x", Do: ingest.Note}}})
 	if n, _ := level(); n != full {
 		t.Errorf("an act: level %d", n)
+	}
+	write(t, s, &worker.Result{Position: 5, Activities: []*activity.Activity{fact(1)}})
+	write(t, s, &worker.Result{Position: 9})
+	wal, _ := os.ReadFile(s.path + "-wal")
+	write(t, s, &worker.Result{Position: 9})
+	if now, _ := os.ReadFile(s.path + "-wal"); bytes.Equal(wal, now) {
+		t.Error("nothing was written, so nothing was synced")
+	}
+	if n, _ := level(); n != full {
+		t.Errorf("before a snapshot: level %d", n)
+	}
+	if p, err := s.Position(t.Context()); p != 9 || err != nil {
+		t.Errorf("before a snapshot: position %d, %v", p, err)
 	}
 	if err := s.SawSensors(t.Context(), nil); err != nil {
 		t.Fatal(err)

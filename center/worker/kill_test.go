@@ -78,7 +78,7 @@ func child(dir string) error {
 	w, err := worker.New(worker.Config{Journal: j, Dir: filepath.Join(dir, "snapshots"), Definitions: all.Definitions, Shards: 2,
 		Health: health.NewRegistry(nil), Log: log, SnapshotEvery: time.Millisecond,
 		Emit: func(_ context.Context, r *worker.Result) error {
-			if r.Position <= last {
+			if r.Position <= last || len(r.Activities)+len(r.Alerts)+len(r.Acts) == 0 {
 				return nil
 			}
 			last = r.Position

@@ -174,6 +174,32 @@ func TestSenderBringsEverything(t *testing.T) {
 	}
 }
 
+// TestCopyOfASensor: of two sensors with the same state folder, as on machines
+// made from one image, neither loses what the other sends under its numbers.
+func TestCopyOfASensor(t *testing.T) {
+	c := shiptest.NewCenter(t)
+	a := enrolled(t, c)
+	a.state(1, 5)
+	a.drained()
+	a.end()
+	b := &sensor{t: t, dir: filepath.Join(t.TempDir(), "state"), center: c, keys: make(chan []wire.TagKey, 100)}
+	if err := os.CopyFS(b.dir, os.DirFS(a.dir)); err != nil {
+		t.Fatal(err)
+	}
+	a.start()
+	b.start()
+	t.Cleanup(b.end)
+	eventually(t, "both are welcome", func() bool { return len(c.Hellos()) == 3 })
+	a.state(6, 10)
+	a.drained()
+	b.state(16, 3) // under sequences that are in use
+	b.drained()
+	a.want(18)
+	if a.spool.ID() == b.spool.ID() || !b.log.has("copy of its state folder") {
+		t.Error("they go on under one identity")
+	}
+}
+
 // TestSenderThroughTrouble: whatever the center does to batches and connections,
 // it has everything in the end, once and in order.
 func TestSenderThroughTrouble(t *testing.T) {

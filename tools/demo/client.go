@@ -14,6 +14,7 @@ import (
 	"net/http/cookiejar"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -130,6 +131,35 @@ func (c *client) alerts(ctx context.Context) ([]*alert.Alert, error) {
 	}
 	slices.Reverse(list)
 	return list, nil
+}
+
+// worked waits until the center has worked through all that the sensor read:
+// its log waits for no sensor, and nothing in it is left to do.
+func (d *demo) worked(ctx context.Context) error {
+	idle := regexp.MustCompile(`(?s)verderer_journal_behind_entries 0\n.*verderer_sensor_attached\{[^}]*\} 0\n`)
+	for deadline, twice := time.Now().Add(time.Minute), 0; twice < 2; time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			return errors.New("a minute later the center has still not worked through the recordings")
+		}
+		req, err := http.NewRequestWithContext(ctx, "GET", d.figure, nil)
+		if err != nil {
+			return err
+		}
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			return fmt.Errorf("reading the center's figures: %w", err)
+		}
+		b, err := io.ReadAll(res.Body)
+		res.Body.Close()
+		if err != nil {
+			return fmt.Errorf("reading the center's figures: %w", err)
+		}
+		// The two figures are not of one moment, so both must hold twice.
+		if twice++; !idle.Match(b) {
+			twice = 0
+		}
+	}
+	return nil
 }
 
 // detections lists those whose folders the recordings come from.

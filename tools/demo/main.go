@@ -25,7 +25,6 @@ import (
 
 	"golang.org/x/term"
 
-	"github.com/verderer/verderer/center/alert"
 	"github.com/verderer/verderer/center/notify/table"
 )
 
@@ -93,6 +92,7 @@ type demo struct {
 	state  string // of the sensor
 	url    string
 	setup  string // one-time link
+	figure string // URL of the center's metrics
 }
 
 func (d *demo) configure() error {
@@ -104,11 +104,15 @@ func (d *demo) configure() error {
 	if err != nil {
 		return err
 	}
-	d.url = "https://" + console
+	metrics, err := freePort()
+	if err != nil {
+		return err
+	}
+	d.url, d.figure = "https://"+console, "http://"+metrics+"/metrics"
 	// Level low: recordings are squeezed in time, and nothing is learned yet.
 	text := fmt.Sprintf("data: %s\nnames: [127.0.0.1]\nconsole: {listen: %q, url: %q}\nsensors: {listen: %q, address: %q}\n"+
-		"metrics: {listen: \"\"}\ndetection: {level: low}\nlog: {level: warn}\n",
-		filepath.Join(d.dir, "center"), console, d.url, sensors, sensors)
+		"metrics: {listen: %q}\ndetection: {level: low}\nlog: {level: warn}\n",
+		filepath.Join(d.dir, "center"), console, d.url, sensors, sensors, metrics)
 	return os.WriteFile(d.config, []byte(text), 0o600)
 }
 
@@ -192,17 +196,15 @@ func (d *demo) once(ctx context.Context, recordings []string) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	want := detections(recordings)
-	var alerts []*alert.Alert
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
-		if alerts, err = c.alerts(ctx); err != nil {
-			return err
-		}
-		if missing := without(want, alerts); len(missing) == 0 {
-			break
-		} else if time.Now().After(deadline) {
-			return fmt.Errorf("a minute later there is still no alert of %s", strings.Join(missing, ", "))
-		}
+	if err := d.worked(ctx); err != nil {
+		return err
+	}
+	alerts, err := c.alerts(ctx)
+	if err != nil {
+		return err
+	}
+	if missing := without(detections(recordings), alerts); len(missing) > 0 {
+		return fmt.Errorf("everything was worked through, and there is no alert of %s", strings.Join(missing, ", "))
 	}
 	width, _, err := term.GetSize(int(os.Stdout.Fd()))
 	if err != nil {

@@ -141,7 +141,7 @@ type center struct {
 }
 
 // newCenter starts one. j may be nil.
-func newCenter(t testing.TB, j *journal.Journal, c *clock, known map[string]Known) *center {
+func newCenter(t testing.TB, j *journal.Journal, c *clock, known map[string]Known, change ...func(*Config)) *center {
 	t.Helper()
 	n := &center{t: t, ca: newCA(t, "our CA"), clock: c, journal: j, log: new(lines), revoked: make(map[string]bool), serial: 100, news: make(chan string, 100)}
 	if c == nil {
@@ -153,7 +153,7 @@ func newCenter(t testing.TB, j *journal.Journal, c *clock, known map[string]Know
 	}
 	n.health = health.NewRegistry(nil)
 	var err error
-	n.Receiver, err = New(Config{
+	cfg := Config{
 		Listen: "127.0.0.1:0",
 		TLS:    &tls.Config{Certificates: []tls.Certificate{n.ca.sign(t, "center", 2, time.Hour, x509.ExtKeyUsageServerAuth)}},
 		CAPool: n.ca.pool,
@@ -180,7 +180,11 @@ func newCenter(t testing.TB, j *journal.Journal, c *clock, known map[string]Know
 		},
 		Now: n.clock.now,
 		Log: log,
-	})
+	}
+	for _, f := range change {
+		f(&cfg)
+	}
+	n.Receiver, err = New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"github.com/nats-io/nats.go"
 
+	"github.com/verderer/verderer/activity"
 	"github.com/verderer/verderer/activity/wire"
 	"github.com/verderer/verderer/counter"
 )
@@ -247,6 +248,51 @@ func TestOtherVersion(t *testing.T) {
 	}
 }
 
+// TestOtherPurpose: whether a sensor reads files was said when it was enrolled.
+func TestOtherPurpose(t *testing.T) {
+	n := newCenter(t, nil, nil, nil, func(c *Config) {
+		c.Enrolled = func(id string) (files, ok bool) { return id == "f", true }
+	})
+	for _, id := range []string{"a", "f"} {
+		p := n.sensor(id)
+		var w wire.Welcome
+		p.ask(wire.HelloSubject(id), wire.Hello{Protocol: wire.Version, Spool: 7, Files: id != "f"}, &w)
+		if !strings.Contains(w.Refused, "was enrolled to") || w.TagKeys != nil {
+			t.Errorf("%s: %+v", id, w)
+		}
+		if ack := p.send(p.batchOf(1, wire.Entry{Progress: n.time()})); !ack.Hold || n.States()[id].Files != false {
+			t.Errorf("%s: %+v", id, ack)
+		}
+		p.hello(id == "f")
+		// And no second one with its certificate changes that.
+		p.ask(wire.HelloSubject(id), wire.Hello{Protocol: wire.Version, Spool: 7, Files: id != "f"}, &w)
+		p.state(n.time())
+		if s := n.States()[id]; s.Files != (id == "f") || s.Batches != 1 {
+			t.Errorf("%s: %+v", id, s)
+		}
+	}
+}
+
+// TestRemovedMeanwhile: a sensor that was removed while the center was down, or
+// crashed in the middle of it, is neither waited for nor missed.
+func TestRemovedMeanwhile(t *testing.T) {
+	c := &clock{t: time.Now()}
+	n := newCenter(t, nil, c, map[string]Known{
+		"attached": {Attached: true, Spool: 7, Sequence: 2, Clock: activity.Time(c.now().UnixNano())},
+		"known":    {Spool: 7, Sequence: 2, Clock: activity.Time(c.now().UnixNano())},
+		"there":    {Spool: 7, Sequence: 2, Clock: activity.Time(c.now().UnixNano())},
+	}, func(c *Config) {
+		c.Enrolled = func(id string) (files, ok bool) { return false, id == "there" }
+	})
+	n.ends("attached detach: ")
+	until(t, "them to be forgotten", func() bool { return len(n.States()) == 1 })
+	c.add(2 * time.Minute)
+	n.issue("sensor-silent", "there", true)
+	if len(n.health.Issues()) != 1 {
+		t.Errorf("issues %+v", n.health.Issues())
+	}
+}
+
 func TestRepeatsAndOrder(t *testing.T) {
 	n := newCenter(t, nil, nil, nil)
 	a := n.sensor("a")
@@ -259,6 +305,7 @@ func TestRepeatsAndOrder(t *testing.T) {
 	}{
 		{one, wire.Ack{Sequence: 1}},
 		{one, wire.Ack{Sequence: 1}},
+		{a.batchOf(1, wire.Entry{Progress: n.time() - 1}), wire.Ack{Sequence: 2}}, // of a copy of it
 		{five, wire.Ack{Sequence: 5}}, // 2 to 4 were lost in the sensor
 		{one, wire.Ack{Sequence: 5}},
 		{a.batchOf(3, wire.Entry{Progress: n.time()}), wire.Ack{Refused: true, Why: "batch 3 comes after batch 5"}},
@@ -284,7 +331,7 @@ func TestRepeatsAndOrder(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 	s := n.Stats()
-	if s.Accepted != 3 || s.Repeated != 4 || s.Lost != 3 || s.Refused["out of order"] != 1 {
+	if s.Accepted != 3 || s.Repeated != 4 || s.Copies != 1 || s.Lost != 3 || s.Refused["out of order"] != 1 {
 		t.Errorf("%+v", s)
 	}
 }

@@ -199,11 +199,16 @@ func validID(id string) bool {
 
 // connect notes a connection of a sensor, unless it has too many.
 func (r *Receiver) connect(id string, conn uint64) bool {
-	name := r.cfg.Name(id)
+	name, purpose := r.cfg.Name(id), ""
+	if r.cfg.Enrolled != nil {
+		if files, ok := r.cfg.Enrolled(id); ok {
+			purpose = purposeOf(files)
+		}
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := r.sensor(id)
-	s.name = name
+	s.name, s.purpose = name, purpose
 	r.connected(s)
 	if len(s.conns) >= maxOfSensor {
 		return false

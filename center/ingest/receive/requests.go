@@ -3,6 +3,7 @@ package receive
 import (
 	"encoding/json"
 	"fmt"
+	"hash/crc32"
 	"strings"
 
 	"github.com/nats-io/nats.go"
@@ -19,8 +20,10 @@ type incoming struct {
 	data   []byte
 
 	spool, sequence uint64
+	sum             uint32        // CRC-32 of data
 	progress        activity.Time // the last one it states; 0 none
 	activities      int
+	skipped         int64 // sequences before it that never came
 	err             error // it cannot be read
 }
 
@@ -96,10 +99,13 @@ func (r *Receiver) hello(s *sensor, m *nats.Msg) {
 		return
 	}
 	h.Version, h.OS, h.Host = clip(h.Version), clip(h.OS), clip(h.Host)
-	w := wire.Welcome{Now: r.now(), Refused: wrongVersion(h.Protocol)}
+	w := wire.Welcome{Now: r.now()}
 	r.mu.Lock()
 	r.stats.Hellos++
-	s.Hello, s.files = h, h.Files
+	if w.Refused = s.misused(&h); w.Refused == "" {
+		w.Refused = wrongVersion(h.Protocol)
+		s.Hello, s.files = h, h.Files
+	}
 	w.Sequence = s.stored(h.Spool)
 	r.mu.Unlock()
 	if w.Refused == "" {
@@ -287,7 +293,7 @@ func (in *incoming) read() {
 		in.err = err
 		return
 	}
-	in.spool, in.sequence = b.Spool, b.Sequence
+	in.spool, in.sequence, in.sum = b.Spool, b.Sequence, crc32.ChecksumIEEE(in.data)
 	for i := range b.Entries {
 		if b.Entries[i].Activity != nil {
 			in.activities++
