@@ -11,7 +11,6 @@ import (
 	"math/big"
 	"net"
 	"runtime"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -57,6 +56,16 @@ func TestCertificates(t *testing.T) {
 	}
 	if s := n.Stats(); s.Refusals != 7 || s.Connections != 0 {
 		t.Errorf("%+v", s)
+	}
+	// Whoever can connect chooses these names, of 200 KB if they like.
+	long := newCA(t, strings.Repeat("i", 5<<10)).sign(t, strings.Repeat("n", 5<<10), 18, time.Hour, x509.ExtKeyUsageClientAuth)
+	if conn, err := n.dial(long, "inbox.a"); err == nil {
+		t.Error("a certificate with a long name: connected")
+		conn.Close()
+	}
+	until(t, "it in the log", func() bool { return n.log.has("serial=00000000000000000000000000000012") })
+	if n.log.has(strings.Repeat("n", 300)) || n.log.has(strings.Repeat("i", 300)) {
+		t.Error("a name of any length is in the log")
 	}
 	// None, and an old version of TLS.
 	for name, c := range map[string]*tls.Config{
@@ -198,27 +207,27 @@ func TestBadBatches(t *testing.T) {
 	}
 }
 
-// TestHostileStatus: what a sensor says of itself can be shown and exported.
-func TestHostileStatus(t *testing.T) {
+// TestCountersOfALiar: what a sensor counts is shown, summed over sensors and
+// given to Prometheus, which takes no figures at all with two of one name.
+func TestCountersOfALiar(t *testing.T) {
 	n := newCenter(t, nil, nil, nil)
 	a := n.sensor("a")
 	a.hello(false)
-	long := strings.Repeat("é", 200)
-	status := wire.Status{Now: n.time(), Sources: []string{long}, Counters: []counter.Row{
-		{Stage: "flow", Name: "x", Count: 1}, {Stage: "decode", Name: "x", Count: 5}, {Stage: "flow", Name: "x", Count: 2},
-		{Stage: long, Name: "y", Count: 1}, {Stage: long + "z", Name: "y", Count: 1}}}
-	b, err := json.Marshal(status)
-	if err == nil {
-		err = a.Publish(wire.StatusSubject("a"), b)
+	rows := []counter.Row{{Stage: "flow", Name: "x", Count: 1}, {Stage: "flow", Name: "x", Count: 2}, {Stage: "flow", Name: "y", Count: -5},
+		{Stage: strings.Repeat("s", 300), Name: strings.Repeat("n", 300), Count: 1}}
+	for i := range 600 {
+		rows = append(rows, counter.Row{Stage: "many", Name: fmt.Sprint(i), Count: 1})
 	}
-	if err != nil {
-		t.Fatal(err)
+	a.status(wire.Status{Now: n.time(), Packets: -1, Dropped: -1, Events: -1, Activities: -1, Memory: -1,
+		Spool: wire.SpoolStatus{Batches: -1, Bytes: -1, Limit: -1, Lost: -1}, Counters: rows})
+	until(t, "its status is taken", func() bool { return n.Stats().Statuses == 1 })
+	st := n.States()["a"].Status
+	if len(st.Counters) != maxCounters || st.Counters[0] != (counter.Row{Stage: "flow", Name: "x", Count: 1}) ||
+		st.Counters[1] != (counter.Row{Stage: "flow", Name: "y"}) || len(st.Counters[2].Stage) != 255 || len(st.Counters[2].Name) != 255 {
+		t.Errorf("%d counters, %+v", len(st.Counters), st.Counters[:min(3, len(st.Counters))])
 	}
-	until(t, "the status", func() bool { return n.States()["a"].Status.Now != 0 })
-	cut := strings.Repeat("é", 127) + "�"
-	want := []counter.Row{{Stage: "flow", Name: "x", Count: 3}, {Stage: "decode", Name: "x", Count: 5}, {Stage: cut, Name: "y", Count: 2}}
-	if got := n.States()["a"].Status; !slices.Equal(got.Counters, want) || got.Sources[0] != cut {
-		t.Errorf("%+v", got)
+	if st.Packets != 0 || st.Dropped != 0 || st.Events != 0 || st.Activities != 0 || st.Memory != 0 || st.Spool != (wire.SpoolStatus{}) {
+		t.Errorf("less than nothing: %+v", st)
 	}
 }
 

@@ -122,9 +122,9 @@ func (r *Receiver) refuse(cert *x509.Certificate, from net.Addr, why string) {
 	r.mu.Lock()
 	r.stats.Refusals++
 	r.mu.Unlock()
-	r.warn("connection of a sensor refused", "why", why, "from", from.String(),
-		"certificate", cert.Subject.CommonName, "serial", fmt.Sprintf("%032x", cert.SerialNumber),
-		"issuer", cert.Issuer.CommonName)
+	r.warn("connection of a sensor refused", "why", clip(why), "from", from.String(),
+		"certificate", clip(cert.Subject.CommonName), "serial", clip(fmt.Sprintf("%032x", cert.SerialNumber)),
+		"issuer", clip(cert.Issuer.CommonName))
 }
 
 // warn logs what somebody outside has caused, but no flood of it.

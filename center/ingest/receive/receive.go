@@ -104,10 +104,11 @@ type Stats struct {
 	Waiting     int64            // bytes of batches under way
 }
 
+// maxConnections in all: a thousand sensors, with some reconnecting while
+// their old connection is not known to be dead. Tests set a smaller one.
+var maxConnections = 4000
+
 const (
-	// maxConnections in all: a thousand sensors, with some reconnecting while
-	// their old connection is not known to be dead.
-	maxConnections = 4000
 	// maxOfSensor caps the connections of one sensor.
 	maxOfSensor = 4
 	// maxWaiting caps the bytes of batches under way, as sent: 1,000 sensors
@@ -201,6 +202,7 @@ func New(cfg Config) (*Receiver, error) {
 		r.done.Go(r.decodeAll)
 	}
 	r.done.Go(r.appendAll)
+	r.done.Go(r.thinOut)
 	return r, nil
 }
 

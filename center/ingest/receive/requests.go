@@ -137,19 +137,42 @@ func clip(s string) string {
 	return strings.ToValidUTF8(s, "�")
 }
 
+const (
+	maxSources  = 64  // of a sensor, which reads a few; they are shown in a line
+	maxCounters = 500 // of a sensor: what each becomes a line and a series; it has some 200
+)
+
+// bound makes of a status what can be shown and counted: a sensor may say
+// anything. Of counters with the same name the first stands.
+func bound(st *wire.Status) {
+	st.Sources = st.Sources[:min(len(st.Sources), maxSources)]
+	for n := range st.Sources {
+		st.Sources[n] = clip(st.Sources[n])
+	}
+	for _, n := range []*int64{&st.Packets, &st.Events, &st.Activities, &st.Dropped, &st.Memory,
+		&st.Spool.Batches, &st.Spool.Bytes, &st.Spool.Limit, &st.Spool.Lost} {
+		*n = max(*n, 0)
+	}
+	seen := make(map[counter.Row]bool)
+	kept := st.Counters[:0]
+	for _, c := range st.Counters {
+		c.Stage, c.Name, c.Count = clip(c.Stage), clip(c.Name), max(c.Count, 0)
+		name := counter.Row{Stage: c.Stage, Name: c.Name}
+		if !seen[name] && len(kept) < maxCounters {
+			seen[name] = true
+			kept = append(kept, c)
+		}
+	}
+	st.Counters = kept
+}
+
 func (r *Receiver) status(s *sensor, m *nats.Msg) {
 	var st wire.Status
 	if err := json.Unmarshal(m.Data, &st); err != nil {
 		r.ignore("status that cannot be read")
 		return
 	}
-	if len(st.Sources) > 64 { // a sensor reads a few; they are shown in a line
-		st.Sources = st.Sources[:64]
-	}
-	for n := range st.Sources {
-		st.Sources[n] = clip(st.Sources[n])
-	}
-	st.Counters = distinct(st.Counters)
+	bound(&st)
 	now := r.cfg.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -167,24 +190,6 @@ func (r *Receiver) status(s *sensor, m *nats.Msg) {
 	s.Status = st
 	s.finished = st.Done && st.Spool.Batches == 0 && !s.busy
 	s.Skew = st.Now.Sub(r.now())
-}
-
-// distinct adds up counters of the same name: who shows or exports them may rely
-// on each being there once. How many there are is bounded by maxStatus.
-func distinct(rows []counter.Row) []counter.Row {
-	at := make(map[[2]string]int, len(rows))
-	out := rows[:0]
-	for _, r := range rows {
-		r.Stage, r.Name = clip(r.Stage), clip(r.Name)
-		k := [2]string{r.Stage, r.Name}
-		if i, ok := at[k]; ok {
-			out[i].Count += r.Count
-			continue
-		}
-		at[k] = len(out)
-		out = append(out, r)
-	}
-	return out
 }
 
 // renew hands a request to who signs, which may take a while.
