@@ -69,6 +69,7 @@ type service struct {
 	receiver  *receive.Receiver
 	api       *api.Server
 	tagRoot   []byte
+	told      sync.Map // what stands in the audit log already
 	ready     atomic.Bool
 	lag       atomic.Int64 // from storing the last entry to its Result, in ns
 }
@@ -90,6 +91,11 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err := os.MkdirAll(o.Config.Data, 0o700); err != nil {
 		return fmt.Errorf("making the data folder: %w", err)
 	}
+	if st, err := os.Stat(o.Config.Data); err != nil {
+		return fmt.Errorf("looking at the data folder: %w", err)
+	} else if mode := st.Mode().Perm(); runtime.GOOS != "windows" && mode&0o002 != 0 {
+		return fmt.Errorf("opening the data folder %s: anybody may write to it (mode %#o): chmod 700 it", o.Config.Data, mode)
+	}
 	unlock, err := lock(filepath.Join(o.Config.Data, "lock"))
 	if err != nil {
 		return fmt.Errorf("locking the data folder %s: another center uses it: %w", o.Config.Data, err)
@@ -98,7 +104,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	if s.authority, err = pki.Open(filepath.Join(o.Config.Data, "pki"), o.Config.CertificateNames()); err != nil {
 		return err
 	}
-	if s.tagRoot, err = secret(filepath.Join(o.Config.Data, "tag.key")); err != nil {
+	if s.tagRoot, err = pki.Secret(filepath.Join(o.Config.Data, "tag.key")); err != nil {
 		return err
 	}
 	if s.store, err = store.Open(filepath.Join(o.Config.Data, "verderer.db")); err != nil {
@@ -258,6 +264,7 @@ func (s *service) startAPI() (err error) {
 			if s.receiver != nil {
 				s.receiver.Disconnect(id)
 			}
+			s.health.Clear(oldCertificate, id)
 		},
 		SignSensor:  s.authority.SignSensor,
 		Evaluations: s.evaluations, Ready: s.state,

@@ -215,6 +215,11 @@ func TestCertificatesRefused(t *testing.T) {
 			t.Errorf("%s: the center shows %+v", k.name, l)
 		}
 	}
+	// Whoever holds such a certificate may have renewed with a stolen key.
+	within(t, "people are told of a certificate that was replaced", func() bool {
+		_, ok := c.wrong("sensor-old-certificate")
+		return ok
+	})
 	if n := int(c.figure("verderer_connections_refused_total")); n < 2*refused {
 		t.Errorf("%d refused connections are counted, want %d or more", n, 2*refused)
 	}
