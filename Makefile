@@ -62,8 +62,9 @@ analyze: build ## analyze files or folders: IN=capture.pcap, or IN="a.pcap folde
 	@[ -n "$(IN)" ] || { echo 'usage: make analyze IN="FILES…"'; exit 2; }
 	./verderer analyze $(IN)
 
+# Where the pages were built once, the tests are of the pages as they are now.
 .PHONY: test
-test: ## every Go test but benchmarks and fuzzing; prints what was skipped, and why
+test: $(if $(wildcard console/dist/index.html),console) ## every Go test but benchmarks and fuzzing; prints what was skipped, and why
 	@$(GO) test -v -timeout 10m ./... | $(QUIET)
 
 .PHONY: test-short
