@@ -18,8 +18,9 @@ ATTACKS = $(filter-out center/detect/template/%,$(dir $(shell \
 RECORDINGS = $(wildcard $(addsuffix capture.pcap,$(ATTACKS)) $(addsuffix events.json,$(ATTACKS)))
 
 # go test -v without its chatter: what is left is failures, skips with their
-# reason, and one line a package.
-QUIET = grep --line-buffered -vE '^ *(=== (RUN|PAUSE|CONT|NAME) |--- PASS: )|^PASS$$'
+# reason, and one line a package. What programs under test log is left out too:
+# a test run by itself shows it.
+QUIET = grep --line-buffered -vE '^ *(=== (RUN|PAUSE|CONT|NAME) |--- PASS: |time=[^ ]* level=)|^PASS$$'
 
 .PHONY: help
 help: ## print this list
