@@ -18,8 +18,9 @@ ATTACKS = $(filter-out center/detect/template/%,$(dir $(shell \
 RECORDINGS = $(wildcard $(addsuffix capture.pcap,$(ATTACKS)) $(addsuffix events.json,$(ATTACKS)))
 
 # go test -v without its chatter: what is left is failures, skips with their
-# reason, and one line a package.
-QUIET = grep --line-buffered -vE '^ *(=== (RUN|PAUSE|CONT|NAME) |--- PASS: )|^PASS$$'
+# reason, and one line a package. What programs under test log is left out too:
+# a test run by itself shows it.
+QUIET = grep --line-buffered -vE '^ *(=== (RUN|PAUSE|CONT|NAME) |--- PASS: |time=[^ ]* level=)|^PASS$$'
 
 .PHONY: help
 help: ## print this list
@@ -62,8 +63,9 @@ analyze: build ## analyze files or folders: IN=capture.pcap, or IN="a.pcap folde
 	@[ -n "$(IN)" ] || { echo 'usage: make analyze IN="FILES…"'; exit 2; }
 	./verderer analyze $(IN)
 
+# Where the pages were built once, the tests are of the pages as they are now.
 .PHONY: test
-test: ## every Go test but benchmarks and fuzzing; prints what was skipped, and why
+test: $(if $(wildcard console/dist/index.html),console) ## every Go test but benchmarks and fuzzing; prints what was skipped, and why
 	@$(GO) test -v -timeout 10m ./... | $(QUIET)
 
 .PHONY: test-short

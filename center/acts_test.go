@@ -67,7 +67,7 @@ func TestActsAndSettingsAreRecords(t *testing.T) {
 		return out, c
 	}
 	want, straight := run(func(int) bool { return false }, 1)
-	if linked == 0 || done != len(acts)-3 {
+	if linked == 0 || done != len(acts)-2 {
 		t.Fatalf("%d linked, %d of %d acts took effect", linked, done, len(acts))
 	}
 	if s := straight.Settings(); s == nil || s.Level != "low" {

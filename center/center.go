@@ -40,7 +40,7 @@ type Core struct {
 
 	cfg      Config
 	settings *ingest.Settings // the last record of them
-	acts     []ingest.Act     // that took effect, since Changed was last asked
+	acts     []ingest.Act     // that took effect or are on unknown alerts, since Changed was last asked
 	order    *ingest.Order
 	resolver *resolve.Resolver
 	engine   *detect.Engine
@@ -83,6 +83,12 @@ func (c *Core) Apply(r *ingest.Record) {
 }
 
 func (c *Core) act(a *ingest.Act) {
+	if !c.fold.Knows(a.Alert) {
+		// Nothing here follows from it. The store may have the alert.
+		c.Counters.Of("alert", "acts on alerts that the detections do not remember").Add(1)
+		c.acts = append(c.acts, *a)
+		return
+	}
 	var done bool
 	switch a.Do {
 	case ingest.Close:
@@ -93,7 +99,7 @@ func (c *Core) act(a *ingest.Act) {
 		done = c.fold.Note(a.Alert)
 	}
 	if !done {
-		c.Counters.Of("alert", "acts without effect: the alert is unknown, or was so already").Add(1)
+		c.Counters.Of("alert", "acts without effect: the alert was so already").Add(1)
 		return
 	}
 	c.acts = append(c.acts, *a)
@@ -145,7 +151,8 @@ func (c *Core) retune() {
 func (c *Core) Settings() *ingest.Settings { return c.settings }
 
 // Changed returns the alerts that changed since it was last asked, as they are
-// now, and the acts that took effect. It costs what changed, not what there is.
+// now, and the acts that took effect; with them those on alerts that are not
+// remembered here, of which the store decides. It costs what changed, not what there is.
 func (c *Core) Changed() ([]*alert.Alert, []ingest.Act) {
 	acts := c.acts
 	c.acts = nil

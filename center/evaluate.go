@@ -22,11 +22,12 @@ type Evaluation struct {
 // kinds of activity that may be in it.
 var Hidden = []struct {
 	Stage, Name string
+	One         string // of what the counter counts
 	Kinds       []activity.Kind
 }{
-	{"ldap", "messages sealed", []activity.Kind{activity.LDAPQuery}},
-	{"ldap", "conversations in TLS", []activity.Kind{activity.LDAPQuery, activity.LDAPSimple}},
-	{"dcerpc", "calls without bind", []activity.Kind{activity.Replication}},
+	{"ldap", "messages sealed", "message sealed", []activity.Kind{activity.LDAPQuery}},
+	{"ldap", "conversations in TLS", "conversation in TLS", []activity.Kind{activity.LDAPQuery, activity.LDAPSimple}},
+	{"dcerpc", "calls without bind", "call without bind", []activity.Kind{activity.Replication}},
 }
 
 // Evaluate says of each detection, by id, whether it could work: from the
@@ -54,7 +55,11 @@ func evaluate(d *detect.Definition, seen map[activity.Kind]int64, rows []counter
 		}
 		for _, r := range rows {
 			if r.Stage == h.Stage && r.Name == h.Name {
-				lost = append(lost, fmt.Sprintf("%d %s (%s)", r.Count, r.Name, r.Stage))
+				what := r.Name
+				if r.Count == 1 {
+					what = h.One
+				}
+				lost = append(lost, fmt.Sprintf("%d %s (%s)", r.Count, what, r.Stage))
 			}
 		}
 	}

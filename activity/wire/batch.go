@@ -53,6 +53,9 @@ func Decode(b []byte) (*Batch, error) {
 	buf := plains.Get().(*[]byte)
 	defer keep(buf)
 	plain, err := decompressor().DecodeAll(b, (*buf)[:0])
+	if errors.Is(err, zstd.ErrDecoderSizeExceeded) {
+		return nil, fmt.Errorf("decompressing a batch: more than %d bytes", MaxPlain)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("decompressing a batch: %w", err)
 	}

@@ -101,7 +101,10 @@ type TagKey struct {
 
 // Ack answers a batch.
 type Ack struct {
-	Sequence uint64 `json:"sequence,string"` // stored and synced up to here; also when the batch was a repeat
+	// Sequence: stored and synced up to here; also when the batch was a repeat.
+	// Above that of the batch: what is stored under it is not the batch, but of a
+	// copy of the sensor. It takes a new id for its spool and sends again.
+	Sequence uint64 `json:"sequence,string"`
 	// Hold: not stored, and not the sensor's fault: keep it, try again in some
 	// seconds. Why is for people: "the disk is full".
 	Hold bool `json:"hold,omitempty"`

@@ -5,6 +5,10 @@ import "slices"
 // What people do to alerts. Each says whether it took effect: what is asked for
 // may have been done by somebody else meanwhile, or the alert be forgotten.
 
+// Knows tells whether an alert is one of the fold's. It forgets old closed ones,
+// and a center whose state was lost has but those that came since.
+func (f *Fold) Knows(id string) bool { return f.byID[id] != nil }
+
 // Close says that the alert was handled. It grows no more: the next finding of
 // its detection and key opens a new alert, whose Previous it is.
 func (f *Fold) Close(id string) bool { return f.turn(id, Open, Closed) }

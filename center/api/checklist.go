@@ -50,7 +50,7 @@ func checklist(account activity.Time, sensors []Sensor) Checklist {
 		{ID: "account", Title: "Make the first account", At: account,
 			Hint: "Open the set-up link that the center printed when it started."},
 		{ID: "sensor", Title: "Add a sensor", At: heard,
-			Hint: "Under Sensors, choose Add a sensor, and run the command that it shows on a domain controller, or beside a mirrored port."},
+			Hint: "It reads the traffic of a domain controller, on it or beside a mirrored port."},
 		{ID: "packet", Title: "See the first packet", At: packet,
 			Hint: "It comes by itself within seconds of the sensor's start: domain controllers are never quiet."},
 		{ID: "activity", Title: "Read the first activity", At: act,

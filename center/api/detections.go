@@ -70,7 +70,7 @@ func (s *Server) detections(ctx context.Context, defs []*detect.Definition) ([]D
 		one := Detection{
 			ID: d.ID, Name: d.Name, Description: d.Description, Severity: d.Severity, Tactic: d.Tactic,
 			Techniques: append([]string{}, d.Techniques...), MDIID: d.MDIID, ATAIDs: append([]int{}, d.ATAIDs...),
-			Level: level, State: "waiting", StateText: e.Text,
+			Level: level, State: "waiting", StateText: sentence(e.Text),
 			Needs: append([]string{}, d.Needs...), BlindSpots: append([]string{}, d.BlindSpots...), Legitimate: d.Legitimate,
 			Tunables: []Tunable{}, Guidance: s.guidance[d.ID], Alerts: counts[d.ID],
 		}

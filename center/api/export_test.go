@@ -18,6 +18,9 @@ func (s *Server) SetSessionTimes(idle, absolute time.Duration) {
 // SetHeartbeat shortens it, before the first stream.
 func (s *Server) SetHeartbeat(d time.Duration) { s.beat = d }
 
+// SetDenials allows n audit entries of nobody's denials, before the first request.
+func (s *Server) SetDenials(n int) { s.denials = newLimiter(time.Hour, n, time.Now) }
+
 // Listening counts the streams of live updates.
 func (s *Server) Listening() int {
 	s.hub.mu.Lock()

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"crypto/rand"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/alexedwards/argon2id"
 
+	"github.com/verderer/verderer/center/store"
 	"github.com/verderer/verderer/names"
 )
 
@@ -91,6 +93,8 @@ const (
 // checkName refuses names that a list or a log would not show as they are.
 func checkName(name string) error {
 	switch {
+	case names.Fold(name) == CommandLine:
+		return refuse(http.StatusUnprocessableEntity, "name", "The audit log calls the center's own commands so. Take another name.")
 	case strings.TrimSpace(name) == "" || utf8.RuneCountInString(name) > maxName:
 		return refuse(http.StatusUnprocessableEntity, "name", "A name has 1 to %d characters.", maxName)
 	case strings.TrimSpace(name) != name || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }):
@@ -118,4 +122,31 @@ func checkPassword(name, password string) error {
 		return refuse(http.StatusUnprocessableEntity, "password", "The password is the name. Take another.")
 	}
 	return nil
+}
+
+// CommandLine is who does what commands on the center's machine do, in the audit
+// log. No account has this name.
+const CommandLine = "command line"
+
+// NewUser is an account with the rules of set-up: a command makes it, not a
+// call. What name or password lacks is said by a *Problem.
+func NewUser(name, password string, role Role) (u store.User, err error) {
+	if !Viewers.lets(role) {
+		return u, fmt.Errorf("making account %q: there is no role %q", name, role)
+	}
+	if err := checkName(name); err != nil {
+		return u, err
+	}
+	u = store.User{Name: name, Role: string(role)}
+	u.Hash, err = HashPassword(name, password)
+	return u, err
+}
+
+// HashPassword is the hash of a new password of the account of that name. What
+// the password lacks is said by a *Problem.
+func HashPassword(name, password string) (string, error) {
+	if err := checkPassword(name, password); err != nil {
+		return "", err
+	}
+	return argon2id.CreateHash(password, hashing)
 }

@@ -81,6 +81,14 @@ func (s *Server) audit(ctx context.Context, e store.AuditEntry) {
 	}
 }
 
+// stranger audits what somebody was denied who is not known, unless there were
+// too many: the audit log is bounded, and strangers must not push out the rest.
+func (s *Server) stranger(ctx context.Context, action, detail string) {
+	if s.denials.allow("") {
+		s.audit(ctx, store.AuditEntry{Action: action, Detail: detail})
+	}
+}
+
 // done audits what a caller did.
 func (s *Server) done(ctx context.Context, action, object, detail string) {
 	s.audit(ctx, store.AuditEntry{User: callerOf(ctx).name(), Action: action, Object: object, Detail: detail, OK: true})
@@ -168,7 +176,7 @@ func (s *Server) setup(ctx context.Context, in *body[Setup]) (*body[Session], er
 	}
 	u := store.User{Name: name, Hash: hash, Role: string(Administrator), Created: s.now()}
 	if err := s.cfg.Store.CreateFirstUser(ctx, in.Body.Token, u); errors.Is(err, store.ErrToken) {
-		s.audit(ctx, store.AuditEntry{Action: "setup", Detail: "wrong, used or expired token, from " + c.address})
+		s.stranger(ctx, "setup", "wrong, used or expired token, from "+c.address)
 		return nil, refuse(http.StatusForbidden, "setup-token",
 			"This set-up link is wrong, used or expired. While there is no account, a center prints a new one each time it starts.")
 	} else if err != nil {
@@ -186,9 +194,11 @@ func (s *Server) login(ctx context.Context, in *body[Login]) (*body[Session], er
 	c := callerOf(ctx)
 	name := in.Body.Name
 	folded := names.Fold(name)
-	// Whoever floods a name with guesses must not lock its owner out: where that
-	// name has logged in from before, only the address is counted.
-	if !s.addresses.allow(c.address) || !s.known.has(folded, c.address) && !s.logins.allow(folded) {
+	// Whoever floods a name with guesses must not lock its owner out: one address
+	// has a small part of the tries at a name, and where that name has logged in
+	// from before, those of others do not count.
+	pair := c.address + " " + folded
+	if !s.addresses.allow(c.address) || !s.pairs.allow(pair) || !s.known.has(folded, c.address) && !s.logins.allow(folded) {
 		return nil, errTooMany
 	}
 	u, err := s.cfg.Store.UserByName(ctx, name)
@@ -204,19 +214,18 @@ func (s *Server) login(ctx context.Context, in *body[Login]) (*body[Session], er
 		return nil, err
 	}
 	if !ok {
-		e := store.AuditEntry{Action: "login", Detail: "wrong password, from " + c.address}
-		if hash == "" {
-			// Which name is not kept: people type passwords into the wrong field.
-			e.Detail = "unknown name, from " + c.address
+		if hash != "" {
+			s.audit(ctx, store.AuditEntry{User: u.Name, Action: "login", Detail: "wrong password, from " + c.address})
 		} else {
-			e.User = u.Name
+			// Which name is not kept: people type passwords into the wrong field.
+			s.stranger(ctx, "login", "unknown name, from "+c.address)
 		}
-		s.audit(ctx, e)
 		return nil, refuse(http.StatusUnauthorized, "wrong-login", "Name or password is wrong.")
 	}
 	// Whoever has an account may mistype it again, but guesses at another's name
 	// are still counted by that name.
 	s.addresses.forget(c.address)
+	s.pairs.forget(pair)
 	s.known.add(folded, c.address)
 	if err := s.logIn(ctx, u); err != nil {
 		return nil, err
@@ -227,6 +236,9 @@ func (s *Server) login(ctx context.Context, in *body[Login]) (*body[Session], er
 
 func (s *Server) logout(ctx context.Context, _ *none) (*none, error) {
 	c := callerOf(ctx)
+	if s.sessions.Token(ctx) == "" {
+		return nil, nil // there is none: nothing to write
+	}
 	if err := s.sessions.Destroy(ctx); err != nil {
 		return nil, err
 	}

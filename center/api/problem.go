@@ -120,7 +120,7 @@ func init() {
 	}
 }
 
-// sentence makes a sentence of huma's words.
+// sentence makes a sentence of a remark.
 func sentence(s string) string {
 	if s == "" {
 		return ""

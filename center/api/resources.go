@@ -134,7 +134,7 @@ type Detection struct {
 	ATAIDs      []int           `json:"ataIds"`
 	Level       detect.Level    `json:"level" enum:"high,medium,low"`
 	State       string          `json:"state" enum:"working,waiting" doc:"waiting: nothing it looks at was seen yet"`
-	StateText   string          `json:"stateText" doc:"what it looked at, or what it waits for"`
+	StateText   string          `json:"stateText" doc:"a sentence: what it looked at, or what it waits for"`
 	Needs       []string        `json:"needs"`
 	BlindSpots  []string        `json:"blindSpots"`
 	Legitimate  string          `json:"legitimate"`

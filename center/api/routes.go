@@ -30,7 +30,7 @@ const (
 const (
 	accessKey = "x-verderer-access" // of an operation in openapi.json
 	base      = "/api/v1"           // of every route here
-	maxBody   = 1 << 20             // of a request: the largest is an enrolment's of some KB
+	maxBody   = 64 << 10            // of a request: the largest are an enrolment and a comment, of some 20 KB escaped
 	bodyTime  = 15 * time.Second    // for a client to send its body
 )
 

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"crypto/x509"
 	"errors"
 	"net/http"
 	"slices"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/verderer/verderer/activity"
 	"github.com/verderer/verderer/activity/wire"
+	"github.com/verderer/verderer/center/pki"
 	"github.com/verderer/verderer/center/store"
 )
 
@@ -136,18 +136,12 @@ func (s *Server) enrol(ctx context.Context, in *body[wire.Enrolment]) (*body[wir
 		return nil, err
 	}
 	// Before the key is used: a request that cannot be signed costs it nothing.
-	csr, err := x509.ParseCertificateRequest(e.CSR)
-	if err == nil {
-		err = csr.CheckSignature()
+	if err := pki.CheckRequest(e.CSR); err != nil {
+		return nil, refuse(http.StatusUnprocessableEntity, "csr", "The certificate request cannot be read, or its key is not ECDSA on P-256 or P-384, or Ed25519.")
 	}
-	if err != nil {
-		return nil, refuse(http.StatusUnprocessableEntity, "csr", "The certificate request cannot be read.")
-	}
-	err = s.cfg.Store.UseAccessKey(ctx, parts[1], parts[2])
+	err := s.cfg.Store.UseAccessKey(ctx, parts[1], parts[2])
 	if errors.Is(err, store.ErrAccessKey) {
-		if s.denials.allow("") {
-			s.audit(ctx, store.AuditEntry{Action: "enrol", Detail: "wrong, expired or used up access key, from " + c.address})
-		}
+		s.stranger(ctx, "enrol", "wrong, expired or used up access key, from "+c.address)
 		return nil, errAccessKey
 	}
 	if err != nil {

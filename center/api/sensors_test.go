@@ -2,9 +2,11 @@ package api_test
 
 import (
 	"context"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"fmt"
 	"strings"
@@ -25,6 +27,26 @@ func request(t testing.TB) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return requestOf(t, key)
+}
+
+func rsaKey(t testing.TB) crypto.Signer {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+func p521Key(t testing.TB) crypto.Signer {
+	key, err := ecdsa.GenerateKey(elliptic.P521(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+func requestOf(t testing.TB, key crypto.Signer) []byte {
 	csr, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{}, key)
 	if err != nil {
 		t.Fatal(err)
@@ -61,6 +83,16 @@ func TestEnrolment(t *testing.T) {
 	bad := e
 	bad.CSR = []byte("not a request")
 	sensor.refused(422, "csr", "POST", "/enrol", bad)
+	// Whoever has no key asks, too: what a key of another kind costs to look at is
+	// not known, so nobody does. See pki for an RSA key that costs minutes.
+	for kind, csr := range map[string][]byte{"RSA": requestOf(t, rsaKey(t)), "P-521": requestOf(t, p521Key(t))} {
+		bad = e
+		bad.CSR = csr
+		sensor.refused(422, "csr", "POST", "/enrol", bad)
+		if keys, err := c.store.AccessKeys(context.Background()); err != nil || keys[0].Used != 0 {
+			t.Errorf("a request with an %s key cost the access key a use: %+v %v", kind, keys, err)
+		}
+	}
 	bad = e
 	bad.Name = "DC1\r\n"
 	sensor.refused(422, "name", "POST", "/enrol", bad)

@@ -68,6 +68,7 @@ type Server struct {
 	sessions  *scs.SessionManager
 	passwords *hasher
 	addresses *limiter // logins and set-ups by address
+	pairs     *limiter // logins by address and name
 	logins    *limiter // logins by name, from where the name has not logged in before
 	enrolling *limiter // enrolments by address
 	denials   *limiter // audit entries of nobody's denials
@@ -90,10 +91,12 @@ func New(cfg Config) (*Server, error) {
 	s := &Server{
 		cfg:      cfg,
 		sessions: newSessions(cfg.Store.Sessions(), cfg.Log),
-		// Guessing: 10 tries, then 6 a minute from one address, and 2 a minute
-		// against one name from everywhere. A person who mistypes notices neither.
+		// Guessing: 10 tries, then 6 a minute from one address, of these 2 against
+		// one name, and 20 a minute against one name from everywhere: 10 million a
+		// year. A person who mistypes notices none of them.
 		addresses: newLimiter(10*time.Second, 10, cfg.Now),
-		logins:    newLimiter(30*time.Second, 10, cfg.Now),
+		pairs:     newLimiter(30*time.Second, 10, cfg.Now),
+		logins:    newLimiter(3*time.Second, 30, cfg.Now),
 		// A rollout enrols hundreds of sensors from one address within minutes.
 		enrolling: newLimiter(time.Second, 100, cfg.Now),
 		// Of those who are not logged in, enough to see that it goes on.
@@ -248,10 +251,8 @@ func (s *Server) recovered(next http.Handler) http.Handler {
 
 // crossOrigin refuses a change that another site's page asks for.
 func (s *Server) crossOrigin(w http.ResponseWriter, r *http.Request) {
-	if s.denials.allow("") {
-		s.audit(r.Context(), store.AuditEntry{Action: "cross-origin",
-			Detail: fmt.Sprintf("%s %.100q for a page of %.100q, from %s", r.Method, r.URL.Path, r.Header.Get("Origin"), client(r.RemoteAddr))})
-	}
+	s.stranger(r.Context(), "cross-origin",
+		fmt.Sprintf("%s %.100q for a page of %.100q, from %s", r.Method, r.URL.Path, r.Header.Get("Origin"), client(r.RemoteAddr)))
 	writeProblem(w, refuse(http.StatusForbidden, "cross-origin", "A page of another site asked for this."))
 }
 

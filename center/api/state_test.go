@@ -126,7 +126,7 @@ func TestChecklist(t *testing.T) {
 		hint    string // of the first step that is not done
 	}{
 		{"nothing", 0, nil, "", "set-up link"},
-		{"account", ago(5 * time.Hour), nil, "account", "Add a sensor"},
+		{"account", ago(5 * time.Hour), nil, "account", "domain controller"},
 		{"enrolled", ago(5 * time.Hour), []api.Sensor{enrolled}, "account", "DC 1: Start it."},
 		{"heard of", ago(5 * time.Hour), []api.Sensor{heard}, "account sensor", "DC 1: No packet."},
 		{"packet", ago(5 * time.Hour), []api.Sensor{packet, enrolled}, "account sensor packet", "Log on"},

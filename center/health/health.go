@@ -47,7 +47,9 @@ func (r *Registry) Set(i Issue) {
 	if was {
 		i.Since = old.Since
 	}
-	full := !was && len(r.open) >= maxIssues
+	// Those of the center itself, of which there are a few kinds, always fit:
+	// that the disk is full must not be left out for a thousand silent sensors.
+	full := !was && i.Subject != "" && len(r.open) >= maxIssues
 	if !full {
 		r.open[k] = i
 	}

@@ -36,4 +36,8 @@ func TestRegistryIsBounded(t *testing.T) {
 	if n := len(r.Issues()); n != maxIssues {
 		t.Errorf("%d issues kept, want %d", n, maxIssues)
 	}
+	r.Set(Issue{Kind: "disk-full", Severity: detect.High})
+	if i := r.Issues(); len(i) != maxIssues+1 || i[0].Kind != "disk-full" {
+		t.Errorf("%d issues, the first %+v", len(i), i[0])
+	}
 }

@@ -2,9 +2,12 @@ package pki
 
 import (
 	"crypto/ecdsa"
+	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -14,6 +17,24 @@ const (
 	keyBlock  = "PRIVATE KEY"
 	certBlock = "CERTIFICATE"
 )
+
+// Secret reads 32 secret bytes, or draws them and keeps them, for whoever is the
+// file's owner.
+func Secret(path string) ([]byte, error) {
+	b, err := readSecret(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		b = make([]byte, 32)
+		rand.Read(b)
+		err = writeFile(path, b, 0o600)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading a secret: %w", err)
+	}
+	if len(b) != 32 {
+		return nil, fmt.Errorf("reading a secret: %s has %d bytes, not 32: move it away, and a new one is made", path, len(b))
+	}
+	return b, nil
+}
 
 // readSecret reads a file that only its owner may read.
 func readSecret(path string) ([]byte, error) {

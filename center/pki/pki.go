@@ -98,6 +98,16 @@ func Fingerprint(der []byte) string {
 // Fingerprint of the CA, as it stands in access keys.
 func (a *Authority) Fingerprint() string { return a.finger }
 
+// CAFingerprint is the Fingerprint of the CA in dir, for who needs nothing else
+// of it. It writes nothing.
+func CAFingerprint(dir string) (string, error) {
+	cert, err := readCertificate(filepath.Join(dir, caCertFile))
+	if err != nil {
+		return "", fmt.Errorf("reading the CA: %w", err)
+	}
+	return Fingerprint(cert.Raw), nil
+}
+
 // CADER is the CA's certificate.
 func (a *Authority) CADER() []byte { return slices.Clone(a.cert.Raw) }
 

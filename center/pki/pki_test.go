@@ -116,6 +116,32 @@ func TestFiles(t *testing.T) {
 	}
 }
 
+// TestSecret: it is drawn once and stays, and one that others could read or that
+// was cut short is told of.
+func TestSecret(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tag.key")
+	first, err := Secret(path)
+	if err != nil || len(first) != 32 || bytes.Equal(first, make([]byte, 32)) {
+		t.Fatalf("%x, %v", first, err)
+	}
+	if again, err := Secret(path); err != nil || !bytes.Equal(first, again) {
+		t.Errorf("%x, %v; want %x", again, err, first)
+	}
+	if runtime.GOOS != "windows" {
+		os.Chmod(path, 0o644)
+		if _, err := Secret(path); err == nil || !strings.Contains(err.Error(), "others may read it") {
+			t.Errorf("readable by others: %v", err)
+		}
+		os.Chmod(path, 0o600)
+	}
+	if err := os.Truncate(path, 0); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Secret(path); err == nil || !strings.Contains(err.Error(), "has 0 bytes") {
+		t.Errorf("cut short: %v", err)
+	}
+}
+
 func TestBrokenFiles(t *testing.T) {
 	for _, c := range []struct {
 		name   string

@@ -80,6 +80,13 @@ func validID(id string) bool {
 	return true
 }
 
+// CheckRequest tells whether SignSensor would sign a request. It is cheap,
+// whatever the request: strangers send them.
+func CheckRequest(csrDER []byte) error {
+	_, err := readCSR(csrDER)
+	return err
+}
+
 func readCSR(der []byte) (public any, err error) {
 	if len(der) > maxCSR {
 		return nil, fmt.Errorf("reading the signing request: %d bytes, at most %d", len(der), maxCSR)

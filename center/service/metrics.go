@@ -125,7 +125,7 @@ func (f figures) batches() map[string]int64 {
 		return nil
 	}
 	st := f.s.receiver.Stats()
-	n := map[string]int64{"stored": st.Accepted, "repeated": st.Repeated, "lost": st.Lost}
+	n := map[string]int64{"stored": st.Accepted, "repeated": st.Repeated, "lost": st.Lost, "refused": 0, "held": 0}
 	for _, m := range st.Refused {
 		n["refused"] += m
 	}

@@ -3,17 +3,17 @@ package service
 import (
 	"context"
 	"crypto/hmac"
-	"crypto/rand"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/verderer/verderer/activity"
 	"github.com/verderer/verderer/activity/wire"
+	"github.com/verderer/verderer/center/detect"
+	"github.com/verderer/verderer/center/health"
 	"github.com/verderer/verderer/center/ingest/receive"
 	"github.com/verderer/verderer/center/pki"
 	"github.com/verderer/verderer/center/store"
@@ -29,20 +29,20 @@ func (s *service) startReceiver() (err error) {
 	}
 	s.receiver, err = receive.New(receive.Config{
 		Listen: s.Config.Sensors.Listen, TLS: s.authority.ServerTLS(), CAPool: s.authority.CAPool,
-		Authenticate: s.authenticate, Journal: s.journal, Sensors: known, TagKeys: s.tagKeys, Renew: s.renew,
+		Authenticate: s.authenticate, Journal: s.journal, Enrolled: s.enrolled, Sensors: known, TagKeys: s.tagKeys, Renew: s.renew,
 		Health: s.health, Name: s.name, Changed: func(string) { s.api.NotifySensors() },
 		Log: s.Log.With("part", "receiver"),
 	})
+	return err
+}
+
+// enrolled tells whether a sensor is enrolled, and whether to read files.
+func (s *service) enrolled(id string) (files, ok bool) {
+	v, err := s.store.Sensor(context.Background(), id)
 	if err != nil {
-		return err
+		return false, false
 	}
-	for id := range known { // removed, but the center ended before its log knew
-		v, err := s.store.Sensor(context.Background(), id)
-		if errors.Is(err, store.ErrNotFound) || err == nil && v.Revoked {
-			s.receiver.Disconnect(id)
-		}
-	}
-	return nil
+	return v.Files, !v.Revoked
 }
 
 func (s *service) sensors() map[string]receive.State {
@@ -71,7 +71,11 @@ func (s *service) authenticate(cert *x509.Certificate) (id string, ok bool) {
 	}
 	ctx, serial := context.Background(), pki.SerialText(cert.SerialNumber)
 	v, err := s.store.Sensor(ctx, id)
-	if err != nil || v.Revoked || serial != v.Serial && serial != v.PreviousSerial {
+	if err != nil || v.Revoked {
+		return id, false
+	}
+	if serial != v.Serial && serial != v.PreviousSerial {
+		s.replaced(v, serial)
 		return id, false
 	}
 	if serial == v.Serial && v.PreviousSerial != "" {
@@ -84,6 +88,29 @@ func (s *service) authenticate(cert *x509.Certificate) (id string, ok bool) {
 		}
 	}
 	return id, true
+}
+
+const oldCertificate = "sensor-old-certificate"
+
+// replaced tells people that a certificate is used which a newer one has taken
+// the place of. Either its owner went back to a backup, or somebody else renewed
+// with a stolen key and is now taken for the sensor.
+func (s *service) replaced(v *store.Sensor, serial string) {
+	s.health.Set(health.Issue{Kind: oldCertificate, Subject: v.ID, Severity: detect.High, Since: activity.Time(time.Now().UnixNano()),
+		Text: fmt.Sprintf("Somebody connects as sensor %s with a certificate that was replaced by a newer one. Two computers hold its identity, "+
+			"and the one with the newer certificate is taken for the sensor.", v.Name),
+		Remedy: "If the sensor's state folder was restored from a backup, or its machine was cloned, enroll it anew. If not, its key was stolen: " +
+			"delete the sensor here, enroll it anew, and look at what was stated in its name since the renewal in the audit log."})
+	if _, told := s.told.LoadOrStore(v.ID+serial, true); told {
+		return // it tries again every minute
+	}
+	s.audit(store.AuditEntry{Action: "oldCertificate", Object: v.ID, Detail: "serial number " + serial})
+}
+
+func (s *service) audit(e store.AuditEntry) {
+	if err := s.store.Audit(context.Background(), e); err != nil {
+		s.Log.Error("an entry of the audit log is lost", "action", e.Action, "object", e.Object, "error", err)
+	}
 }
 
 // renew signs a sensor's new key. The certificate it uses now stays valid.
@@ -105,6 +132,7 @@ func (s *service) renew(id string, csr []byte) (wire.Renewed, error) {
 	if err != nil {
 		return wire.Renewed{}, err
 	}
+	s.audit(store.AuditEntry{Action: "renewCertificate", Object: id, Detail: "serial number " + serial, OK: true})
 	return wire.Renewed{Certificate: der, CA: s.authority.CADER()}, nil
 }
 
@@ -136,21 +164,4 @@ func (s *service) tagKeys() []wire.TagKey {
 		keys = append(keys, wire.TagKey{Day: day, Key: m.Sum(nil)})
 	}
 	return keys
-}
-
-// secret reads a secret of 32 bytes, or draws one and keeps it.
-func secret(path string) ([]byte, error) {
-	b, err := os.ReadFile(path)
-	if errors.Is(err, os.ErrNotExist) {
-		b = make([]byte, 32)
-		rand.Read(b)
-		err = os.WriteFile(path, b, 0o600)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("reading the key of the password tags: %w", err)
-	}
-	if len(b) != 32 {
-		return nil, fmt.Errorf("reading the key of the password tags: %s has %d bytes, not 32: move it away, and a new one is made", path, len(b))
-	}
-	return b, nil
 }

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -68,6 +69,7 @@ type service struct {
 	receiver  *receive.Receiver
 	api       *api.Server
 	tagRoot   []byte
+	told      sync.Map // what stands in the audit log already
 	ready     atomic.Bool
 	lag       atomic.Int64 // from storing the last entry to its Result, in ns
 }
@@ -89,6 +91,11 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err := os.MkdirAll(o.Config.Data, 0o700); err != nil {
 		return fmt.Errorf("making the data folder: %w", err)
 	}
+	if st, err := os.Stat(o.Config.Data); err != nil {
+		return fmt.Errorf("looking at the data folder: %w", err)
+	} else if mode := st.Mode().Perm(); runtime.GOOS != "windows" && mode&0o002 != 0 {
+		return fmt.Errorf("opening the data folder %s: anybody may write to it (mode %#o): chmod 700 it", o.Config.Data, mode)
+	}
 	unlock, err := lock(filepath.Join(o.Config.Data, "lock"))
 	if err != nil {
 		return fmt.Errorf("locking the data folder %s: another center uses it: %w", o.Config.Data, err)
@@ -97,7 +104,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	if s.authority, err = pki.Open(filepath.Join(o.Config.Data, "pki"), o.Config.CertificateNames()); err != nil {
 		return err
 	}
-	if s.tagRoot, err = secret(filepath.Join(o.Config.Data, "tag.key")); err != nil {
+	if s.tagRoot, err = pki.Secret(filepath.Join(o.Config.Data, "tag.key")); err != nil {
 		return err
 	}
 	if s.store, err = store.Open(filepath.Join(o.Config.Data, "verderer.db")); err != nil {
@@ -111,10 +118,25 @@ func Run(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	closers = append(closers, s.journal.Close)
-	if err := s.startWorker(ctx); err != nil {
+	if err := s.newWorker(); err != nil {
 		return err
 	}
 	if err := s.startAPI(); err != nil {
+		return err
+	}
+	servers, failed, err := s.listen()
+	if err != nil {
+		return err
+	}
+	hangUp := sync.OnceValue(func() error {
+		s.api.Close()
+		return shut(servers)
+	})
+	closers = append(closers, hangUp)
+	if err := s.catchUp(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil // stopped while starting
+		}
 		return err
 	}
 	work, stop := context.WithCancelCause(context.Background())
@@ -137,15 +159,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err := s.startReceiver(); err != nil {
 		return err
 	}
-	closers = append(closers, s.receiver.Close, s.saveSensors)
-	servers, failed, err := s.listen()
-	if err != nil {
-		return err
-	}
-	closers = append(closers, func() error { return shut(servers) }, func() error {
-		s.api.Close()
-		return nil
-	})
+	closers = append(closers, s.receiver.Close, s.saveSensors, hangUp) // people first: they wait for the others
 	if err := s.announce(ctx); err != nil {
 		return err
 	}
@@ -168,20 +182,36 @@ func Run(ctx context.Context, o Options) (err error) {
 	}
 }
 
-// startWorker brings the core's state up to the end of the log.
-func (s *service) startWorker(ctx context.Context) (err error) {
+func (s *service) newWorker() (err error) {
 	shards := s.Config.Detection.Shards
 	if shards == 0 {
 		shards = runtime.GOMAXPROCS(0)
 	}
 	s.worker, err = worker.New(worker.Config{
 		Journal: s.journal, Dir: filepath.Join(s.Config.Data, "snapshots"), KeepFor: s.Config.Journal.Keep, KeepBytes: int64(s.Config.Journal.MaxSize) / 2,
-		Definitions: s.Definitions, Shards: shards, Health: s.health, Emit: s.emit,
+		Definitions: s.Definitions, Shards: shards, Health: s.health, Emit: s.emit, Stored: s.store.Position,
 		OnLag: func(d time.Duration) { s.lag.Store(int64(d)) }, Log: s.Log.With("part", "worker"),
 	})
-	if err != nil {
-		return err
-	}
+	return err
+}
+
+// catchUp brings the core's state up to the end of the log. That takes long
+// only where the snapshots are lost.
+func (s *service) catchUp(ctx context.Context) error {
+	done := make(chan struct{})
+	defer close(done)
+	go func() {
+		for tick := time.NewTicker(10 * time.Second); ; {
+			select {
+			case <-tick.C:
+				at := s.worker.Stats()
+				s.Log.Info("working through the log", "position", at.Position, "last", s.journal.Last())
+			case <-done:
+				tick.Stop()
+				return
+			}
+		}
+	}()
 	return s.worker.CatchUp(ctx)
 }
 
@@ -190,11 +220,8 @@ func (s *service) emit(ctx context.Context, r *worker.Result) error {
 	if err := s.store.Write(ctx, r); err != nil {
 		return err
 	}
-	if s.api == nil {
-		return nil // catching up: nobody looks yet
-	}
-	if len(r.Alerts) == 0 {
-		return nil
+	if len(r.Alerts) == 0 || !s.ready.Load() {
+		return nil // before ready nobody looks
 	}
 	raised, err := s.store.RaisedBy(ctx, r)
 	if err != nil {
@@ -237,6 +264,7 @@ func (s *service) startAPI() (err error) {
 			if s.receiver != nil {
 				s.receiver.Disconnect(id)
 			}
+			s.health.Clear(oldCertificate, id)
 		},
 		SignSensor:  s.authority.SignSensor,
 		Evaluations: s.evaluations, Ready: s.state,
@@ -271,10 +299,24 @@ func (s *service) state() string {
 	switch {
 	case !s.ready.Load():
 		return "starting"
-	case slices.ContainsFunc(s.health.Issues(), func(i health.Issue) bool { return i.Kind == "disk-full" }):
-		return "holding"
+	case slices.ContainsFunc(s.health.Issues(), func(i health.Issue) bool { return i.Kind == "disk-full" || i.Kind == "log-failed" }):
+		return "holding" // nothing that sensors send is stored
 	}
 	return ""
+}
+
+// gate answers that the center is starting until it is ready; /healthz says so
+// by itself. Who is at the console sees the page come by itself.
+func (s *service) gate(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.ready.Load() || r.URL.Path == "/healthz" {
+			next.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set("Refresh", "2")
+		w.Header().Set("Retry-After", "2")
+		http.Error(w, "Verderer is starting: it works through its log.", http.StatusServiceUnavailable)
+	})
 }
 
 // listen opens the console's port, and that of the metrics.
@@ -285,6 +327,7 @@ func (s *service) listen() ([]*http.Server, chan error, error) {
 		return nil, nil, err
 	}
 	main := s.api.HTTP(config)
+	main.Handler = s.gate(main.Handler)
 	l, err := net.Listen("tcp", s.Config.Console.Listen)
 	if err != nil {
 		return nil, nil, fmt.Errorf("listening for the console: %w", err)
@@ -293,6 +336,7 @@ func (s *service) listen() ([]*http.Server, chan error, error) {
 	go func() { failed <- main.ServeTLS(l, "", "") }()
 	if s.Config.Metrics.Listen != "" {
 		m := s.metrics()
+		m.Handler = s.gate(m.Handler)
 		l, err := net.Listen("tcp", s.Config.Metrics.Listen)
 		if err != nil {
 			shut(servers)

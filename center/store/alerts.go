@@ -175,7 +175,7 @@ func (s *Store) RaisedBy(ctx context.Context, r *worker.Result) (map[string]bool
 	for chunk := range slices.Chunk(ids, 500) { // SQLite binds 32,766 values at most
 		var rows []string
 		err := s.read.NewSelect().Table("alert").Column("id").
-			Where("id IN (?)", bun.In(chunk)).Where("raised = ?", micros(r.Ingest)).Scan(ctx, &rows)
+			Where("id IN ?", bun.Tuple(chunk)).Where("raised = ?", micros(r.Ingest)).Scan(ctx, &rows)
 		if err != nil {
 			return nil, s.explain("asking which alerts are new", err)
 		}

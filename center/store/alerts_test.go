@@ -112,6 +112,45 @@ func TestReplay(t *testing.T) {
 	}
 }
 
+// TestActsOnForgottenAlerts: the detections may not remember an alert, after
+// their state was lost for instance. People can close it all the same.
+func TestActsOnForgottenAlerts(t *testing.T) {
+	s := fresh(t)
+	ctx := t.Context()
+	write(t, s, result(1, alarm(1, fact(1))))
+	id := alarm(1).ID
+	act := func(position int, do ingest.ActionKind) *worker.Result {
+		return &worker.Result{Position: uint64(position), Ingest: t0 + activity.Time(position)*second, Acts: []ingest.Act{{Alert: id, Do: do, By: "ann"}}}
+	}
+	results := []*worker.Result{act(2, ingest.Reopen), act(3, ingest.Note), act(4, ingest.Close), act(5, ingest.Close), act(6, ingest.Note),
+		{Position: 7, Acts: []ingest.Act{{Alert: "gone", Do: ingest.Note}}}}
+	for _, r := range append(results, results...) {
+		write(t, s, r)
+	}
+	a, err := s.Alert(ctx, id)
+	if err != nil || a.Alert.Status != alert.Closed || a.Updated != t0+4*second || a.Alert.Summary != alarm(1).Summary {
+		t.Errorf("closed: %+v, %v", a, err)
+	}
+	if list, _, n, _ := s.Alerts(ctx, AlertFilter{Status: []string{"closed"}}); n != 1 || list[0].Alert.ID != id {
+		t.Errorf("%d are listed as closed", n)
+	}
+	var acts []string
+	history, err := s.History(ctx, id)
+	for _, h := range history {
+		acts = append(acts, h.Do)
+	}
+	if !slices.Equal(acts, []string{"note", "close", "note"}) || err != nil {
+		t.Errorf("history %q, %v", acts, err)
+	}
+	if h, _ := s.History(ctx, "gone"); len(h) != 0 {
+		t.Errorf("history of none: %+v", h)
+	}
+	write(t, s, act(8, ingest.Reopen))
+	if a, _ := s.Alert(ctx, id); a.Alert.Status != alert.Open {
+		t.Errorf("reopened: %+v", a.Alert)
+	}
+}
+
 func TestEvidenceOutlivesTheRing(t *testing.T) {
 	s := fresh(t)
 	ctx := t.Context()

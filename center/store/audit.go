@@ -51,32 +51,35 @@ var ErrAudit = errors.New("the audit log was tampered with")
 // row that is changed, added or removed later breaks the chain: see VerifyAudit.
 // Texts are cut at activity.MaxText bytes.
 func (s *Store) Audit(ctx context.Context, e AuditEntry) error {
+	err := s.change(ctx, synced, func(tx bun.Tx) error { return s.audit(ctx, tx, e) })
+	return s.explain("writing the audit log", err)
+}
+
+// audit is Audit in a transaction that also does what is told of.
+func (s *Store) audit(ctx context.Context, tx bun.Tx, e AuditEntry) error {
 	if e.Time == 0 {
 		e.Time = s.clock()
 	}
-	err := s.change(ctx, synced, func(tx bun.Tx) error {
-		var last auditRow
-		err := found(tx.NewSelect().Model(&last).OrderExpr("seq DESC").Limit(1).Scan(ctx))
-		if err != nil && !errors.Is(err, ErrNotFound) {
-			return err
-		}
-		prev := last.Hash
-		if prev == nil {
-			prev = make([]byte, sha256.Size)
-		}
-		row := auditRow{Seq: last.Seq + 1, At: micros(e.Time), Person: cut(e.User, activity.MaxText), Action: cut(e.Action, activity.MaxText),
-			Object: cut(e.Object, activity.MaxText), Detail: cut(e.Detail, activity.MaxText), OK: e.OK, Prev: prev}
-		row.Hash = row.sum()
-		if _, err := tx.NewInsert().Model(&row).Exec(ctx); err != nil {
-			return err
-		}
-		if row.Seq%auditDrop == 0 && row.Seq > auditRows {
-			_, err = tx.ExecContext(ctx, "DELETE FROM audit WHERE seq <= ?", row.Seq-auditRows)
-			return err
-		}
-		return nil
-	})
-	return s.explain("writing the audit log", err)
+	var last auditRow
+	err := found(tx.NewSelect().Model(&last).OrderExpr("seq DESC").Limit(1).Scan(ctx))
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	prev := last.Hash
+	if prev == nil {
+		prev = make([]byte, sha256.Size)
+	}
+	row := auditRow{Seq: last.Seq + 1, At: micros(e.Time), Person: cut(e.User, activity.MaxText), Action: cut(e.Action, activity.MaxText),
+		Object: cut(e.Object, activity.MaxText), Detail: cut(e.Detail, activity.MaxText), OK: e.OK, Prev: prev}
+	row.Hash = row.sum()
+	if _, err := tx.NewInsert().Model(&row).Exec(ctx); err != nil {
+		return err
+	}
+	if row.Seq%auditDrop == 0 && row.Seq > auditRows {
+		_, err = tx.ExecContext(ctx, "DELETE FROM audit WHERE seq <= ?", row.Seq-auditRows)
+		return err
+	}
+	return nil
 }
 
 // sum is the hash of a row. Each text is preceded by its length, so that no two

@@ -108,6 +108,53 @@ func (s *Store) insertUser(ctx context.Context, tx bun.Tx, u User) error {
 	return err
 }
 
+// AddUser makes an account, after which no set-up token is good any more. by is
+// who did it, for the audit log. ErrExists when the name is taken.
+func (s *Store) AddUser(ctx context.Context, u User, by string) error {
+	err := s.change(ctx, synced, func(tx bun.Tx) error {
+		if err := s.insertUser(ctx, tx, u); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, "DELETE FROM setup_token"); err != nil {
+			return err
+		}
+		return s.audit(ctx, tx, AuditEntry{User: by, Action: "addUser", Object: u.Name, Detail: u.Role, OK: true})
+	})
+	return s.explain("making account "+strconv.Quote(u.Name), err)
+}
+
+// SetPassword changes the hash of an account's password. by is who did it, for
+// the audit log. ErrNotFound when there is no such account.
+func (s *Store) SetPassword(ctx context.Context, name, hash, by string) error {
+	err := s.change(ctx, synced, func(tx bun.Tx) error {
+		r, err := tx.ExecContext(ctx, "UPDATE person SET hash = ? WHERE name_key = ?", text(hash), names.Fold(text(name)))
+		if err := one(r, err, ErrNotFound); err != nil {
+			return err
+		}
+		return s.audit(ctx, tx, AuditEntry{User: by, Action: "setPassword", Object: name, OK: true})
+	})
+	return s.explain("changing the password of account "+strconv.Quote(name), err)
+}
+
+// RemoveUser deletes an account. by is who did it, for the audit log.
+// ErrNotFound when there is no such account; ErrLast when none of the role keep
+// would be left.
+func (s *Store) RemoveUser(ctx context.Context, name, keep, by string) error {
+	err := s.change(ctx, synced, func(tx bun.Tx) error {
+		r, err := tx.ExecContext(ctx, "DELETE FROM person WHERE name_key = ?", names.Fold(text(name)))
+		if err := one(r, err, ErrNotFound); err != nil {
+			return err
+		}
+		if n, err := tx.NewSelect().Table("person").Where("role = ?", keep).Count(ctx); err != nil {
+			return err
+		} else if n == 0 {
+			return ErrLast
+		}
+		return s.audit(ctx, tx, AuditEntry{User: by, Action: "removeUser", Object: name, OK: true})
+	})
+	return s.explain("removing account "+strconv.Quote(name), err)
+}
+
 // UserByName finds an account, however its name is capitalised. ErrNotFound
 // when there is none.
 func (s *Store) UserByName(ctx context.Context, name string) (*User, error) {

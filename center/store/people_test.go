@@ -308,6 +308,17 @@ func TestSensors(t *testing.T) {
 		t.Error(err)
 	}
 	check() // what is zero was left alone
+	// A center that was restarted hears of everything for the first time. What a
+	// sensor was enrolled for is not its to say.
+	if err := s.SawSensors(ctx, []Sensor{{ID: "dc1-x", Host: "h", OS: "o", Version: "2", FirstPacket: t0 + second, FirstActivity: t0 + second, Files: true}}); err != nil {
+		t.Error(err)
+	}
+	check()
+	dc1.FirstPacket, dc1.FirstActivity = t0-second, t0-second
+	if err := s.SawSensors(ctx, []Sensor{{ID: "dc1-x", Host: "h", OS: "o", Version: "2", FirstPacket: t0 - second, FirstActivity: t0 - second}}); err != nil {
+		t.Error(err)
+	}
+	check()
 	no := errors.New("no")
 	if err := s.UpdateSensor(ctx, "dc1-x", func(v *Sensor) error { v.Name = "lost"; return no }); !errors.Is(err, no) {
 		t.Error(err)

@@ -204,22 +204,26 @@ func (s *Store) UpdateSensor(ctx context.Context, id string, change func(*Sensor
 	return s.explain("updating sensor "+strconv.Quote(id), err)
 }
 
-// SawSensors notes what sensors said of themselves: Host, OS, Version, Files,
-// LastSeen, FirstPacket, FirstActivity and Status; nothing else is touched, and
-// nor is a time or Status that is zero. It does not wait for the disk: sensors
+// SawSensors notes what sensors said of themselves: Host, OS, Version, LastSeen,
+// FirstPacket, FirstActivity and Status; nothing else is touched, and nor is a
+// time or Status that is zero. Of the first times the earliest stays. It does not wait for the disk: sensors
 // say it again within seconds. Sensors that are not there are passed over.
 func (s *Store) SawSensors(ctx context.Context, seen []Sensor) error {
 	err := s.change(ctx, unsynced, func(tx bun.Tx) error {
 		for i := range seen {
-			row := rowOf(&seen[i])
-			q := tx.NewUpdate().Model(row).Column("host", "os", "version", "files").WherePK()
-			for column, v := range map[string]int64{"last_seen": row.LastSeen, "first_packet": row.FirstPacket, "first_activity": row.FirstActivity} {
-				if v != 0 {
-					q.Column(column)
-				}
+			r := rowOf(&seen[i])
+			q := tx.NewUpdate().Model(r).WherePK().Set("host = ?host, os = ?os, version = ?version")
+			if r.LastSeen != 0 {
+				q.Set("last_seen = ?last_seen")
 			}
-			if row.Status != nil {
-				q.Column("status")
+			if r.FirstPacket != 0 {
+				q.Set("first_packet = CASE WHEN first_packet BETWEEN 1 AND ?first_packet THEN first_packet ELSE ?first_packet END")
+			}
+			if r.FirstActivity != 0 {
+				q.Set("first_activity = CASE WHEN first_activity BETWEEN 1 AND ?first_activity THEN first_activity ELSE ?first_activity END")
+			}
+			if r.Status != nil {
+				q.Set("status = ?status")
 			}
 			if _, err := q.Exec(ctx); err != nil {
 				return err

@@ -29,6 +29,8 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrExists: something has that id or name already.
 	ErrExists = errors.New("exists already")
+	// ErrLast: the last of its kind, which must stay.
+	ErrLast = errors.New("the last one")
 	// ErrCursor: not a cursor that Alerts returned.
 	ErrCursor = errors.New("unknown cursor")
 	// ErrToken: a set-up token that is wrong, used, expired or no longer needed.

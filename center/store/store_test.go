@@ -149,6 +149,19 @@ func TestWaitsForTheDisk(t *testing.T) {
 	if n, _ := level(); n != full {
 		t.Errorf("an act: level %d", n)
 	}
+	write(t, s, &worker.Result{Position: 5, Activities: []*activity.Activity{fact(1)}})
+	write(t, s, &worker.Result{Position: 9})
+	wal, _ := os.ReadFile(s.path + "-wal")
+	write(t, s, &worker.Result{Position: 9})
+	if now, _ := os.ReadFile(s.path + "-wal"); bytes.Equal(wal, now) {
+		t.Error("nothing was written, so nothing was synced")
+	}
+	if n, _ := level(); n != full {
+		t.Errorf("before a snapshot: level %d", n)
+	}
+	if p, err := s.Position(t.Context()); p != 9 || err != nil {
+		t.Errorf("before a snapshot: position %d, %v", p, err)
+	}
 	if err := s.SawSensors(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}

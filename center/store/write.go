@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/verderer/verderer/activity"
 	"github.com/verderer/verderer/center/alert"
 	"github.com/verderer/verderer/center/detect"
+	"github.com/verderer/verderer/center/ingest"
 	"github.com/verderer/verderer/center/worker"
 	"github.com/verderer/verderer/names"
 )
@@ -55,18 +57,23 @@ type actRow struct {
 	Comment  string
 }
 
-// workerReader is the reader whose progress Write keeps.
-const workerReader = "worker"
+// workerReader is the reader whose progress Write keeps, syncReader a row that
+// counts how often it was asked to sync.
+const (
+	workerReader = "worker"
+	syncReader   = "sync"
+)
 
 // Write stores what an entry of the log led to, in one transaction. Repeating
 // it changes nothing, and nor does an older result than what is stored: an
-// alert is as the newest result says. Results with alerts or acts are on disk
-// when it returns; those with activities alone may be lost with the power, and
-// Position then says so.
+// alert is as the newest result says. Results are on disk, with all that came
+// before, when it returns; but those with activities alone may be lost with the
+// power, and Position then says so. A Result of a position alone
+// is to make what came before last.
 func (s *Store) Write(ctx context.Context, r *worker.Result) error {
-	h := unsynced
-	if len(r.Alerts)+len(r.Acts) > 0 {
-		h = synced
+	h := synced
+	if len(r.Activities) > 0 && len(r.Alerts)+len(r.Acts) == 0 {
+		h = unsynced
 	}
 	err := s.change(ctx, h, func(tx bun.Tx) error { return s.writeResult(ctx, tx, r) })
 	return s.explain(fmt.Sprintf("storing the result of entry %d", r.Position), err)
@@ -89,24 +96,83 @@ func (s *Store) writeResult(ctx context.Context, tx bun.Tx, r *worker.Result) er
 			return fmt.Errorf("alert %s: %w", a.ID, err)
 		}
 	}
-	nth := make(map[string]int)
-	for _, act := range r.Acts {
-		row := actRow{Position: position, Alert: text(act.Alert), N: nth[act.Alert], At: micros(r.Ingest),
-			Act: text(string(act.Do)), Person: text(act.By), Comment: text(act.Comment)}
-		nth[act.Alert]++
-		if _, err := tx.NewInsert().Model(&row).On("CONFLICT DO NOTHING").Exec(ctx); err != nil {
-			return fmt.Errorf("act on alert %s: %w", act.Alert, err)
-		}
+	if err := writeActs(ctx, tx, r); err != nil {
+		return err
 	}
 	if position > known {
-		_, err = tx.ExecContext(ctx, `INSERT INTO progress (reader, position) VALUES (?, ?)
-			ON CONFLICT (reader) DO UPDATE SET position = excluded.position`, workerReader, position)
+		if _, err = tx.ExecContext(ctx, `INSERT INTO progress (reader, position) VALUES (?, ?)
+			ON CONFLICT (reader) DO UPDATE SET position = excluded.position`, workerReader, position); err != nil {
+			return err
+		}
+	}
+	if len(r.Activities)+len(r.Alerts)+len(r.Acts) == 0 {
+		// A transaction that changes nothing would not wait for the disk.
+		_, err = tx.ExecContext(ctx, `INSERT INTO progress (reader, position) VALUES (?, 1)
+			ON CONFLICT (reader) DO UPDATE SET position = progress.position + 1`, syncReader)
 	}
 	return err
 }
 
-// Position is that of the newest result stored, 0 without any. A log that is
-// made anew must begin above it: results at older positions count as repeats.
+func writeActs(ctx context.Context, tx bun.Tx, r *worker.Result) error {
+	told := make(map[string]bool)
+	for _, a := range r.Alerts {
+		told[a.ID] = true
+	}
+	nth := make(map[string]int)
+	for _, act := range r.Acts {
+		row := actRow{Position: int64(r.Position), Alert: text(act.Alert), N: nth[act.Alert], At: micros(r.Ingest),
+			Act: text(string(act.Do)), Person: text(act.By), Comment: text(act.Comment)}
+		nth[act.Alert]++
+		done, err := told[act.Alert], error(nil)
+		if !done {
+			done, err = turn(ctx, tx, r, &act)
+		}
+		if err == nil && done {
+			_, err = tx.NewInsert().Model(&row).On("CONFLICT DO NOTHING").Exec(ctx)
+		}
+		if err != nil {
+			return fmt.Errorf("act on alert %s: %w", act.Alert, err)
+		}
+	}
+	return nil
+}
+
+// turn does what a person asked for to an alert that the detections do not
+// remember: their state was lost, or they forgot it. It tells whether that had an effect.
+func turn(ctx context.Context, tx bun.Tx, r *worker.Result, act *ingest.Act) (done bool, err error) {
+	var row alertRow
+	if err := found(tx.NewSelect().Model(&row).Where("id = ?", text(act.Alert)).Scan(ctx)); errors.Is(err, ErrNotFound) {
+		return false, nil
+	} else if err != nil {
+		return false, err
+	}
+	var to alert.Status
+	switch {
+	case act.Do == ingest.Note:
+		return true, nil
+	case row.Position >= int64(r.Position): // a repeat
+		return false, nil
+	case act.Do == ingest.Close && row.Status == string(alert.Open):
+		to = alert.Closed
+	case act.Do == ingest.Reopen && row.Status == string(alert.Closed):
+		to = alert.Open
+	default:
+		return false, nil
+	}
+	var body alertBody
+	if err := tx.NewSelect().Model(&body).Where("alert = ?", row.ID).Scan(ctx); err != nil {
+		return false, err
+	}
+	a, err := decodeAlert(row.ID, body.Body, row.Raised, row.Updated)
+	if err != nil {
+		return false, err
+	}
+	a.Alert.Status = to
+	return true, writeAlert(ctx, tx, r, a.Alert)
+}
+
+// Position is that of the newest result stored, 0 without any. Results at older
+// positions count as repeats.
 func (s *Store) Position(ctx context.Context) (uint64, error) {
 	p, err := position0(ctx, s.read)
 	return uint64(p), s.explain("reading the position", err)

@@ -189,7 +189,7 @@ func TestWhatIsNotUnderstoodIsPassedOver(t *testing.T) {
 		counted[r.Name] = r.Count
 	}
 	for _, name := range []string{"batches not understood", "directory snapshots not understood", "level refused: unknown", "exclusions not understood",
-		"acts without effect: the alert is unknown, or was so already"} {
+		"acts on alerts that the detections do not remember"} {
 		if counted[name] != 1 {
 			t.Errorf("%q counted %d times", name, counted[name])
 		}
@@ -269,6 +269,11 @@ func TestActs(t *testing.T) {
 	send(act(id, ingest.Reopen), act(id, ingest.Note))
 	if r := last(); len(r.Acts) != 2 || len(r.Alerts) != 1 || r.Alerts[0].Status != alert.Open || r.Alerts[0].Count != 1 {
 		t.Errorf("reopened: %+v", r)
+	}
+	// The store may have it, from before the state was lost.
+	send(act("unknown", ingest.Close))
+	if r := last(); len(r.Acts) != 1 || r.Acts[0].Alert != "unknown" || len(r.Alerts) != 0 {
+		t.Errorf("of an alert not remembered: %+v", r)
 	}
 }
 

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -16,7 +17,9 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/verderer/verderer/activity"
+	"github.com/verderer/verderer/activity/wire"
 	"github.com/verderer/verderer/center/detect"
+	"github.com/verderer/verderer/center/ingest/journal"
 )
 
 // A snapshot is a file POSITION.snapshot: a line with layout and the SHA-256 of
@@ -85,28 +88,23 @@ func (w *Worker) snapshots() ([]uint64, error) {
 
 func (w *Worker) name(position uint64) string { return fmt.Sprintf("%020d%s", position, suffix) }
 
-// restore loads the newest snapshot that can be read, once. end is where the
-// log ends.
-func (w *Worker) restore(end uint64) error {
+// restore loads the newest snapshot that can be read, once. It returns the
+// position of what is stored.
+func (w *Worker) restore(ctx context.Context) (stored uint64, err error) {
 	w.step.Lock()
 	defer w.step.Unlock()
 	if w.restored {
 		if w.aborted {
-			return errors.New("following the log: an entry was applied and not emitted; start anew")
+			return 0, errAborted
 		}
-		return nil
+		return 0, nil
 	}
 	all, err := w.snapshots()
 	if err != nil {
-		return err
+		return 0, err
 	}
 	var bad []string
 	for i, position := range all {
-		if position > end {
-			// To go on would mean to give new entries positions that everybody
-			// takes for done.
-			return fmt.Errorf("restoring the state: the snapshot is of position %d, and the log ends at %d: its folder and the snapshots' (%s) are not of the same time; restore both from one backup", position, end, w.cfg.Dir)
-		}
 		name := w.name(position)
 		if err := w.load(position); err != nil {
 			w.cfg.Log.Error("a snapshot cannot be read", "file", name, "error", err)
@@ -141,7 +139,78 @@ func (w *Worker) restore(end uint64) error {
 		w.mu.Unlock()
 	}
 	w.restored, w.snapAt = true, w.cfg.Now()
-	return nil
+	if w.cfg.Stored == nil {
+		return 0, nil
+	}
+	if stored, err = w.cfg.Stored(ctx); err == nil && stored < w.snapped {
+		err = w.retell(ctx, stored)
+	}
+	w.aborted = err != nil
+	return stored, err
+}
+
+// retell hands on again what the store should have and has not: it was lost, or
+// is older than the snapshot. That is every alert as it is, and before them what the log
+// still has of the activities. step is held.
+func (w *Worker) retell(ctx context.Context, stored uint64) error {
+	w.cfg.Log.Warn("the store is older than the state: alerts are stored again", "stored", stored, "snapshot", w.snapped)
+	w.issue("store-older", detect.High,
+		fmt.Sprintf("The center's database knows of entry %d of the log, and its state is of entry %d: the database was lost, or is from an older backup. Alerts that the detections remember were stored again. What people did since, to alerts, sensors and accounts, is missing.", stored, w.snapped),
+		"Enroll sensors anew that are not listed, and close alerts again that were handled.")
+	from, to := max(stored+1, w.cfg.Journal.First()), min(w.snapped, w.cfg.Journal.Last())
+	last := &Result{Position: w.at, Ingest: w.ingest, Alerts: w.core.Alerts()}
+	var failed error // of emit
+	for from <= to {
+		err := w.cfg.Journal.Read(ctx, from, func(e *journal.Entry) error {
+			res := &Result{Position: e.Position, Ingest: e.Ingest}
+			for i := range e.Items {
+				if b, err := wire.Decode(e.Items[i].Batch); err == nil {
+					for j := range b.Entries {
+						if a := b.Entries[j].Activity; a != nil {
+							res.Activities = append(res.Activities, a)
+						}
+					}
+				}
+			}
+			if from = e.Position + 1; e.Position == w.at {
+				last.Activities = res.Activities
+				return errDone
+			}
+			if failed = w.emit(ctx, res); failed == nil && from > to {
+				return errDone
+			}
+			return failed
+		})
+		if failed != nil || ctx.Err() != nil {
+			return err
+		}
+		from++ // behind one that cannot be read, whose loss follow has said
+	}
+	return w.emit(ctx, last)
+}
+
+// raise has the log go on above every position that we or the store have of it
+// already, when it ends below: it was lost, or is from an older backup. What
+// entries are numbered by otherwise everybody would take for done.
+func (w *Worker) raise(stored uint64) error {
+	w.step.Lock()
+	defer w.step.Unlock()
+	end, above := w.cfg.Journal.Last(), max(w.at, stored)
+	if above <= end {
+		return nil
+	}
+	w.cfg.Log.Warn("the log ends before what was worked through: it goes on above", "end", end, "above", above)
+	w.issue("log-lost", detect.High,
+		fmt.Sprintf("The log of what sensors sent ends at entry %d, and %d were worked through: it was lost, or is from an older backup than the rest of the data folder. It goes on at %d. What was sent in between is evaluated only if the state has it or sensors send it again: they keep 15 minutes.", end, above, above+1),
+		"If there is a backup of the whole data folder that is as new, restore that.")
+	w.mu.Lock()
+	w.reach(above, w.ingest)
+	w.mu.Unlock()
+	// First, so that the state does not need what is dropped.
+	if err := w.snapshot(); err != nil {
+		w.cfg.Log.Error("writing a snapshot failed", "error", err)
+	}
+	return w.cfg.Journal.Raise(above, w.ingest)
 }
 
 // setAside keeps the last one that could not be read, for whoever looks into it.
@@ -232,6 +301,9 @@ func (w *Worker) snapshot() error {
 		w.snapAt = w.cfg.Now()
 		w.snapTook = w.snapAt.Sub(start)
 	}()
+	if err := w.cfg.Emit(context.Background(), &Result{Position: w.at, Ingest: w.ingest}); err != nil {
+		return fmt.Errorf("writing a snapshot: storing what it no longer needs the log for: %w", err)
+	}
 	// Who holds step is the only one to change any of it, so that others may go
 	// on asking for it meanwhile.
 	if n := len(w.marks); w.ingest != 0 && (n == 0 || w.ingest >= w.marks[n-1].Ingest+markEvery) {
@@ -301,13 +373,13 @@ func writeFile(dir, name string, b []byte) error {
 
 // forget drops from the log what is older than both snapshots and KeepFor. When
 // the log takes more than KeepBytes, or there is no room for more, the snapshots
-// alone count, even if there is but one: a log that is full stays so, and
+// alone count, and the newest alone if the other one needs all of it: a log that is full stays so, and
 // nothing new is stored. step is held.
 func (w *Worker) forget() {
 	j := w.cfg.Journal
 	full := j.Room() != nil
 	needed := w.before + 1 // the oldest entry that a snapshot we keep is followed by
-	if w.before == 0 && full {
+	if full && needed <= j.First() {
 		needed = w.snapped + 1
 	}
 	if needed <= j.First() {

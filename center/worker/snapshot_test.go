@@ -2,10 +2,12 @@ package worker_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -114,20 +116,109 @@ func TestUnreadableSnapshots(t *testing.T) {
 	}
 }
 
-// TestLogOfAnotherTime: a snapshot ahead of the log is an error: new entries
-// would get positions that the store takes for done.
+// TestLogOfAnotherTime: the state, the store, or both are ahead of the log, which
+// was lost or restored alone. New entries get positions of their own, and
+// nothing that is known is forgotten for it.
 func TestLogOfAnotherTime(t *testing.T) {
-	j, dir := openJournal(t, t.TempDir()), t.TempDir()
+	stated := func(n int) journal.Item {
+		return batch(t, "s", wire.Batch{Spool: 1, Sequence: uint64(n), Entries: bind(float64(n), "ann")})
+	}
+	for _, c := range []struct {
+		name   string
+		logged int    // entries of the log that is left
+		state  bool   // there is a snapshot, of 4
+		stored uint64 // where the store is
+		at     uint64 // where the log goes on
+		alerts string // after one more activity
+	}{
+		{"all of one time", 4, true, 4, 5, "ann×4 open"},
+		{"log lost", 0, true, 4, 5, "ann×4 open"},
+		{"log lost, store further", 0, true, 9, 10, "ann×4 open"},
+		{"log and state lost", 0, false, 9, 10, "ann×1 open"},
+		{"older log", 2, true, 9, 10, "ann×4 open"},
+		{"older log, state lost", 2, false, 9, 10, "ann×2 open"},
+		{"log and store lost", 0, true, 0, 5, "ann×4 open"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			j, dir, got := openJournal(t, t.TempDir()), t.TempDir(), newSink()
+			if c.state {
+				add(t, j, attach("s"))
+				for n := 1; n <= 3; n++ {
+					add(t, j, stated(n))
+				}
+				w := newWorker(t, j, dir, got, simple)
+				catchUp(t, w)
+				stop(t, w)
+			}
+			if c.logged < 4 {
+				j = openJournal(t, t.TempDir())
+				for n := range c.logged {
+					if n == 0 {
+						add(t, j, attach("s"))
+					} else {
+						add(t, j, stated(n))
+					}
+				}
+			}
+			got.last = max(got.last, c.stored)
+			h := health.NewRegistry(nil)
+			open := func() *worker.Worker {
+				return newWorker(t, j, dir, got, simple, func(w *worker.Config) {
+					w.Health = h
+					w.Stored = func(context.Context) (uint64, error) { return c.stored, nil }
+				})
+			}
+			catchUp(t, open())
+			w := open() // as after a crash: what was put right stays so
+			catchUp(t, w)
+			lost := slices.ContainsFunc(h.Issues(), func(i health.Issue) bool { return i.Kind == "log-lost" })
+			if lost != (c.name != "all of one time") {
+				t.Errorf("issues %+v", h.Issues())
+			}
+			if at := add(t, j, attach("s"), stated(8)); at != c.at {
+				t.Errorf("the log goes on at %d, want %d", at, c.at)
+			}
+			catchUp(t, w)
+			if s := titles(got); !strings.HasSuffix(s, c.alerts) {
+				t.Errorf("alerts %s, want %s", s, c.alerts)
+			}
+		})
+	}
+}
+
+// TestStoreOfAnotherTime: a store that is older than the state gets again what
+// it lacks.
+func TestStoreOfAnotherTime(t *testing.T) {
+	j, dir, got := openJournal(t, t.TempDir()), t.TempDir(), newSink()
 	add(t, j, attach("s"))
-	add(t, j, settings("low"))
-	w := newWorker(t, j, dir, newSink())
+	for n := 1; n <= 3; n++ {
+		add(t, j, batch(t, "s", wire.Batch{Spool: 1, Sequence: uint64(n), Entries: bind(float64(n), "ann")}))
+	}
+	var stored uint64
+	known := func(c *worker.Config) {
+		c.Stored = func(context.Context) (uint64, error) { return stored, nil }
+	}
+	w := newWorker(t, j, dir, got, simple, known)
 	catchUp(t, w)
 	stop(t, w)
-	other := openJournal(t, t.TempDir())
-	add(t, other, attach("s"))
-	err := newWorker(t, other, dir, newSink()).CatchUp(t.Context())
-	if err == nil || !strings.Contains(err.Error(), "position 2") || !strings.Contains(err.Error(), "ends at 1") {
-		t.Errorf("error %v", err)
+	const all = "ann×3 open"
+	if got.last != 4 {
+		t.Errorf("the store is told of entry %d when the snapshot is of 4", got.last)
+	}
+	h := health.NewRegistry(nil)
+	for _, stored = range []uint64{4, 0, 2} {
+		got = newSink()
+		catchUp(t, newWorker(t, j, dir, got, simple, known, func(c *worker.Config) { c.Health = h }))
+		switch {
+		case stored == 4:
+			if len(got.results) != 0 || len(h.Issues()) != 0 {
+				t.Errorf("of the same time: %d results, issues %+v", len(got.results), h.Issues())
+			}
+		case titles(got) != all || len(got.activities) != 4-max(int(stored), 1) || got.last != 4:
+			t.Errorf("stored up to %d: alerts %s, want %s; %d activities, up to %d", stored, titles(got), all, len(got.activities), got.last)
+		case len(h.Issues()) != 1 || h.Issues()[0].Kind != "store-older":
+			t.Errorf("issues %+v", h.Issues())
+		}
 	}
 }
 
@@ -252,6 +343,39 @@ func TestFullLog(t *testing.T) {
 	j.Close()
 	if err := <-end; !errors.Is(err, journal.ErrClosed) {
 		t.Error(err)
+	}
+}
+
+// TestFullLogBehindSnapshots: so does one that is full of what the newest
+// snapshot covers and the one before does not.
+func TestFullLogBehindSnapshots(t *testing.T) {
+	j, err := journal.Open(journal.Config{Dir: t.TempDir(), MinFree: 1, MaxBytes: 1 << 20, Log: logger(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	dir, got := t.TempDir(), newSink()
+	add(t, j, attach("s"))
+	w := newWorker(t, j, dir, got, simple)
+	catchUp(t, w)
+	stop(t, w) // one snapshot
+	for err == nil {
+		_, err = j.Append(t.Context(), journal.Item{Sensor: "s", Batch: noise(50_000)})
+	}
+	if err := j.Forget(2); err != nil { // as it was after the snapshot before that
+		t.Fatal(err)
+	}
+	for err = nil; err == nil; {
+		_, err = j.Append(t.Context(), journal.Item{Sensor: "s", Batch: noise(1000)})
+	}
+	w = newWorker(t, j, dir, got, simple, func(c *worker.Config) { c.SnapshotEvery = 10 * time.Millisecond })
+	go w.Run(t.Context())
+	deadline := time.Now().Add(20 * time.Second)
+	for j.Room() != nil {
+		if time.Now().After(deadline) {
+			t.Fatal("it stays full")
+		}
+		time.Sleep(5 * time.Millisecond)
 	}
 }
 

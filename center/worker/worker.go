@@ -30,6 +30,9 @@ type Config struct {
 	// again until it succeeds, and once more after a crash: the Result's position
 	// tells. Its context does not end when the worker is to stop.
 	Emit func(context.Context, *Result) error
+	// Stored is the position of the newest Result that is stored; nil: that of the
+	// snapshot, or of the log's end if that is further.
+	Stored func(context.Context) (uint64, error)
 	// OnLag is told how long after its ingest time the Result of an entry was
 	// emitted; nil: nobody.
 	OnLag func(time.Duration)
@@ -126,20 +129,25 @@ func (w *Worker) reset() {
 	w.live, w.at, w.ingest, w.marks = false, 0, 0, nil
 }
 
-// errDone ends reading.
-var errDone = errors.New("done")
+var (
+	// errDone ends reading.
+	errDone = errors.New("done")
+	// errAborted is what a worker answers that stopped in the middle of an entry.
+	errAborted = errors.New("following the log: an entry was applied and not emitted; start anew")
+)
 
 // CatchUp restores the last snapshot and works through the log up to its end as
-// of now.
+// of now. Where log, state and store are of different times it brings them together.
 func (w *Worker) CatchUp(ctx context.Context) error {
 	end := w.cfg.Journal.Last()
-	if err := w.restore(end); err != nil {
+	stored, err := w.restore(ctx)
+	if err != nil {
 		return err
 	}
 	if w.position() >= end {
-		return nil
+		return w.raise(stored)
 	}
-	err := w.follow(ctx, func(e *journal.Entry) error {
+	err = w.follow(ctx, func(e *journal.Entry) error {
 		if err := w.entry(ctx, e); err != nil {
 			return err
 		}
@@ -151,15 +159,28 @@ func (w *Worker) CatchUp(ctx context.Context) error {
 	if !errors.Is(err, errDone) {
 		return err
 	}
-	return nil
+	return w.raise(stored)
 }
 
-// Run follows the log until ctx ends, and then writes a last snapshot. It
-// restores first, unless CatchUp did. It returns nil when it ended as it should.
+// Run catches up, follows the log until ctx ends, and then writes a last
+// snapshot. It returns nil when it ended as it should.
 func (w *Worker) Run(ctx context.Context) error {
-	if err := w.restore(w.cfg.Journal.Last()); err != nil {
+	err := w.CatchUp(ctx)
+	if err == nil {
+		err = w.run(ctx)
+	}
+	w.step.Lock()
+	defer w.step.Unlock()
+	if ctx.Err() != nil && !errors.Is(err, errAborted) {
+		err = nil
+	}
+	if w.aborted || w.at == w.snapped {
 		return err
 	}
+	return errors.Join(err, w.snapshot())
+}
+
+func (w *Worker) run(ctx context.Context) error {
 	done := make(chan struct{})
 	var idle sync.WaitGroup
 	idle.Go(func() { // for logs that stand still after some entries
@@ -180,15 +201,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	err := w.follow(ctx, func(e *journal.Entry) error { return w.entry(ctx, e) })
 	close(done)
 	idle.Wait()
-	w.step.Lock()
-	defer w.step.Unlock()
-	if ctx.Err() != nil {
-		err = nil
-	}
-	if w.aborted || w.at == w.snapped {
-		return err
-	}
-	return errors.Join(err, w.snapshot())
+	return err
 }
 
 // follow reads the log from where the worker is. An entry that cannot be read,
@@ -207,6 +220,12 @@ func (w *Worker) follow(ctx context.Context, each func(*journal.Entry) error) er
 		}
 		if at := w.position() + 1; at != next {
 			tried, wait, next = 0, retryAfter, at
+		}
+		if w.cfg.Journal.Last() < next-1 { // its disk lost the end of it
+			if err := w.raise(0); err != nil {
+				return err
+			}
+			continue
 		}
 		last := next
 		if first := w.cfg.Journal.First(); first > next {

@@ -16,8 +16,10 @@ import (
 	"time"
 )
 
-// asProgram in the environment makes the test binary the program itself.
-const asProgram = "VERDERER_TEST_AS_PROGRAM"
+// asProgram in the environment makes the test binary the program itself. It
+// does not begin like the variables of settings, of which unknown ones are
+// refused.
+const asProgram = "TEST_AS_VERDERER"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {

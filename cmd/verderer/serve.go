@@ -135,48 +135,24 @@ func (c *accessKeyNewCommand) Run(ctx context.Context) error {
 		return err
 	}
 	defer st.Close()
-	authority, err := pki.Open(filepath.Join(cfg.Data, "pki"), cfg.CertificateNames())
+	// Nothing is written there: it may be root who asks, and the center must read it.
+	fingerprint, err := pki.CAFingerprint(filepath.Join(cfg.Data, "pki"))
 	if err != nil {
 		return err
 	}
 	now := time.Now()
 	secret, k, err := st.NewAccessKey(ctx, store.AccessKey{
-		Note: c.Note, By: "command line", Uses: c.Uses,
+		Note: c.Note, By: api.CommandLine, Uses: c.Uses,
 		Created: activity.Time(now.UnixNano()), Expires: activity.Time(now.Add(time.Duration(c.Hours) * time.Hour).UnixNano()),
 	})
 	if err != nil {
 		return err
 	}
-	if err := st.Audit(ctx, store.AuditEntry{User: "command line", Action: "createAccessKey", Object: k.ID, Detail: c.Note, OK: true}); err != nil {
+	if err := st.Audit(ctx, store.AuditEntry{User: api.CommandLine, Action: "createAccessKey", Object: k.ID, Detail: c.Note, OK: true}); err != nil {
 		return err
 	}
-	shown := api.Show(k, secret, authority.Fingerprint(), cfg.ConsoleURL())
+	shown := api.Show(k, secret, fingerprint, cfg.ConsoleURL())
 	fmt.Printf("Access key, shown only now, good until %s for %d:\n%s\n\nOn the domain controller:\n%s\n",
 		k.Expires.Go().Format("2006-01-02 15:04 MST"), c.Uses, shown.Key, shown.Command)
-	return nil
-}
-
-type userCommand struct {
-	List userListCommand `cmd:"" help:"List the accounts."`
-}
-
-type userListCommand struct{ configured }
-
-func (c *userListCommand) Run(ctx context.Context) error {
-	_, st, err := c.open()
-	if err != nil {
-		return err
-	}
-	defer st.Close()
-	users, err := st.Users(ctx)
-	if err != nil {
-		return err
-	}
-	for _, u := range users {
-		fmt.Printf("%s\t%s\tsince %s\n", printable(u.Name), u.Role, u.Created.Go().Format(time.DateOnly))
-	}
-	if len(users) == 0 {
-		fmt.Println("There is no account yet: verderer serve prints the link to make the first one.")
-	}
 	return nil
 }

@@ -82,7 +82,9 @@ export function act(id: string, what: Act, comment: string): Promise<AlertDetail
 /** Filter is the timeline's, as it stands in the page's address. */
 export type Filter = { status?: Status[]; severity?: Severity[]; detection?: string; q?: string }
 
-const pageSize = 50
+// The first page is there at once; whoever reads on gets more at a time, because
+// every page that is shown is asked for anew when an alert changes.
+const pageSize = { first: 50, next: 200 }
 
 export const queries = {
   session: queryOptions({
@@ -94,7 +96,7 @@ export const queries = {
     infiniteQueryOptions({
       queryKey: ['alerts', 'list', filter],
       queryFn: ({ pageParam }) =>
-        ask(client.GET('/api/v1/alerts', { params: { query: { ...filter, before: pageParam || undefined, limit: pageSize } } })),
+        ask(client.GET('/api/v1/alerts', { params: { query: { ...filter, before: pageParam || undefined, limit: pageParam ? pageSize.next : pageSize.first } } })),
       initialPageParam: '',
       getNextPageParam: (last) => last.next,
     }),

@@ -10,15 +10,19 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
+	"flag"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -37,6 +41,10 @@ var bin struct {
 }
 
 func TestMain(m *testing.M) {
+	flag.Parse()
+	if f := flag.Lookup("test.parallel"); f.Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
+		f.Value.Set("6") // unless told otherwise: most of the time these tests wait
+	}
 	dir, err := os.MkdirTemp("", "verderer-service")
 	if err != nil {
 		panic(err)
@@ -74,16 +82,34 @@ func within(t testing.TB, what string, ok func() bool) {
 	}
 }
 
-// port asks the system for a port that is free now.
+// ports holds the ports given out, so that tests that run at once get different
+// ones.
+var ports struct {
+	sync.Mutex
+	given map[string]bool
+}
+
+// port finds one that is free, below those that the system takes for outgoing
+// connections: a center that is down must find it free when it comes back.
 func port(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	ports.Lock()
+	defer ports.Unlock()
+	for range 1000 {
+		p := strconv.Itoa(10_000 + rand.IntN(20_000))
+		l, err := net.Listen("tcp", "127.0.0.1:"+p)
+		if err != nil || ports.given[p] {
+			continue
+		}
+		l.Close()
+		if ports.given == nil {
+			ports.given = make(map[string]bool)
+		}
+		ports.given[p] = true
+		return p
 	}
-	defer l.Close()
-	_, p, _ := net.SplitHostPort(l.Addr().String())
-	return p
+	t.Fatal("no port is free")
+	return ""
 }
 
 // center is a center in a folder of its own, with its process when it runs.
@@ -92,6 +118,7 @@ type center struct {
 	dir     string
 	console string // URL
 	sensors string // host:port that it listens on for sensors
+	metrics string // URL of its figures and of /healthz without TLS
 	config  string // path
 	setup   string // the set-up link it printed at its first start
 	client  *http.Client
@@ -105,13 +132,13 @@ const password = "correct horse battery staple"
 func newCenter(t testing.TB, advertised, more string) *center {
 	t.Helper()
 	c := &center{t: t, dir: t.TempDir()}
-	c.console, c.sensors = "https://127.0.0.1:"+port(t), "127.0.0.1:"+port(t)
+	c.console, c.sensors, c.metrics = "https://127.0.0.1:"+port(t), "127.0.0.1:"+port(t), "http://127.0.0.1:"+port(t)
 	if advertised == "" {
 		advertised = c.sensors
 	}
 	c.config = filepath.Join(c.dir, "verderer.yaml")
-	text := fmt.Sprintf("data: %s\nnames: [127.0.0.1]\nconsole: {listen: %q}\nsensors: {listen: %q, address: %q}\nmetrics: {listen: \"\"}\ndetection: {level: low}\n%s\n",
-		filepath.Join(c.dir, "data"), strings.TrimPrefix(c.console, "https://"), c.sensors, advertised, more)
+	text := fmt.Sprintf("data: %s\nnames: [127.0.0.1]\nconsole: {listen: %q}\nsensors: {listen: %q, address: %q}\nmetrics: {listen: %q}\ndetection: {level: low}\n%s\n",
+		filepath.Join(c.dir, "data"), strings.TrimPrefix(c.console, "https://"), c.sensors, advertised, strings.TrimPrefix(c.metrics, "http://"), more)
 	if err := os.WriteFile(c.config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -427,93 +454,25 @@ func (p *process) signal(s syscall.Signal) {
 	}
 }
 
-// wait waits for the end and returns the exit code.
+// wait waits for the end and returns the exit code; -1 when a signal ended it, or
+// when it still runs after five minutes.
 func (p *process) wait() int {
-	<-p.done
-	return p.cmd.ProcessState.ExitCode()
+	select {
+	case <-p.done:
+		return p.cmd.ProcessState.ExitCode()
+	case <-time.After(5 * time.Minute):
+		return -1
+	}
+}
+
+// says tells whether its output has all the parts so far.
+func (p *process) says(parts ...string) bool {
+	out := p.tail()
+	return !slices.ContainsFunc(parts, func(s string) bool { return !strings.Contains(out, s) })
 }
 
 func (p *process) tail() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return strings.Join(p.said, "\n")
-}
-
-// link is a TCP connection between sensors and the center that a test can slow
-// down and cut.
-type link struct {
-	addr  string
-	delay time.Duration // before each piece that a sensor sends is passed on
-	mu    sync.Mutex
-	cut   bool
-	conns map[net.Conn]bool
-}
-
-// newLink forwards to what to returns at the time of each connection.
-func newLink(t testing.TB, delay time.Duration, to func() string) *link {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	k := &link{addr: l.Addr().String(), delay: delay, conns: make(map[net.Conn]bool)}
-	go func() {
-		for {
-			in, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go k.forward(in, to())
-		}
-	}()
-	return k
-}
-
-func (k *link) forward(in net.Conn, to string) {
-	out, err := net.Dial("tcp", to)
-	if err != nil {
-		in.Close()
-		return
-	}
-	k.mu.Lock()
-	if k.cut {
-		in.Close()
-		out.Close()
-	}
-	k.conns[in], k.conns[out] = true, true
-	k.mu.Unlock()
-	go func() {
-		io.Copy(in, out)
-		in.Close()
-	}()
-	buf := make([]byte, 4<<10)
-	for {
-		n, err := in.Read(buf)
-		if err != nil {
-			break
-		}
-		time.Sleep(k.delay)
-		if _, err := out.Write(buf[:n]); err != nil {
-			break
-		}
-	}
-	in.Close()
-	out.Close()
-	k.mu.Lock()
-	delete(k.conns, in)
-	delete(k.conns, out)
-	k.mu.Unlock()
-}
-
-// set cuts the link, or mends it.
-func (k *link) set(cut bool) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.cut = cut
-	if cut {
-		for c := range k.conns {
-			c.Close()
-		}
-	}
 }

@@ -44,6 +44,36 @@ func TestEnrol(t *testing.T) {
 	}
 }
 
+// TestEnrolLeavesAFolderAsItIs: --state may name a folder that others use, /tmp by
+// mistake. Its mode is not ours to change, and the files there are readable by
+// us alone all the same.
+func TestEnrolLeavesAFolderAsItIs(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("no modes")
+	}
+	c := shiptest.NewCenter(t)
+	for _, x := range []struct {
+		mode os.FileMode
+		fine bool
+	}{{0o755, true}, {0o777, false}, {0o777 | os.ModeSticky, false}} {
+		dir := filepath.Join(t.TempDir(), "state")
+		if err := errors.Join(os.Mkdir(dir, 0o700), os.Chmod(dir, x.mode)); err != nil {
+			t.Fatal(err)
+		}
+		_, err := ship.Enrol(context.Background(), ship.Enrolment{State: dir, Center: c.Enrol.URL, Key: c.Key(), Name: "dc1"})
+		if x.fine && err != nil || !x.fine && (err == nil || !strings.Contains(err.Error(), "anybody may write")) {
+			t.Errorf("in a folder of mode %o: %v", x.mode, err)
+		}
+		if info, err := os.Stat(dir); err != nil || info.Mode()&(os.ModePerm|os.ModeSticky) != x.mode {
+			t.Errorf("a folder of mode %o: %v %v", x.mode, info.Mode(), err)
+		}
+		info, err := os.Stat(filepath.Join(dir, "key.pem"))
+		if x.fine && (err != nil || info.Mode().Perm() != 0o600) || !x.fine && !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("the key in a folder of mode %o: %v %v", x.mode, info, err)
+		}
+	}
+}
+
 func TestEnrolRefusals(t *testing.T) {
 	c := shiptest.NewCenter(t)
 	_, other := shiptest.CA(t)

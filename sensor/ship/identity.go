@@ -264,13 +264,18 @@ func create(dir string, s Sensor, k *ecdsa.PrivateKey, cert *x509.Certificate, c
 	return nil
 }
 
-// makeState makes a state folder, readable by its owner alone.
+// makeState makes a state folder, readable by its owner alone. One that is there
+// stays as it is, unless others could put files of theirs in the place of ours.
 func makeState(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("making state folder: %w", err)
 	}
-	if err := os.Chmod(dir, 0o700); err != nil {
+	info, err := os.Stat(dir)
+	if err != nil {
 		return fmt.Errorf("making state folder: %w", err)
+	}
+	if info.Mode().Perm()&0o002 != 0 && runtime.GOOS != "windows" {
+		return fmt.Errorf("making state folder: anybody may write to %s: give the sensor a folder of its own", dir)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package ship
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -43,9 +45,15 @@ func dial(ctx context.Context, id *Identity, p pair, log *slog.Logger) (*link, e
 	l := &link{id: id.ID, closed: make(chan struct{})}
 	ctx, connected := context.WithCancelCause(ctx)
 	defer connected(errConnected)
+	var met atomic.Bool // it is the center that answers
+	config := id.config(p)
+	config.VerifyConnection = func(tls.ConnectionState) error {
+		met.Store(true)
+		return nil
+	}
 	conn, err := nats.Connect("tls://"+id.Address,
 		nats.Name(id.ID),
-		nats.Secure(id.config(p)),
+		nats.Secure(config),
 		nats.CustomInboxPrefix(wire.InboxPrefix(id.ID)),
 		// Reconnecting is the sender's: it begins with Hello, and maybe with
 		// another certificate.
@@ -63,7 +71,7 @@ func dial(ctx context.Context, id *Identity, p pair, log *slog.Logger) (*link, e
 		nats.ClosedHandler(func(*nats.Conn) { close(l.closed) }),
 	)
 	if err != nil {
-		return nil, explainDial(id, p, err)
+		return nil, explainDial(id, p, err, met.Load())
 	}
 	l.conn = conn
 	return l, nil
@@ -88,8 +96,10 @@ func (d dialer) Dial(network, address string) (net.Conn, error) {
 	return c, err
 }
 
-// explainDial says for people why a connection did not come about.
-func explainDial(id *Identity, p pair, err error) error {
+// explainDial says for people why a connection did not come about. met says that
+// it was the center that answered: it had looked at the sensor's certificate
+// when the connection ended.
+func explainDial(id *Identity, p pair, err error, met bool) error {
 	var unknown x509.UnknownAuthorityError
 	var invalid x509.CertificateInvalidError
 	var name x509.HostnameError
@@ -109,8 +119,18 @@ func explainDial(id *Identity, p pair, err error) error {
 		return fmt.Errorf("connecting to %s: the center's certificate is not for that name: %w", id.Address, err)
 	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired), errors.Is(err, nats.ErrAuthRevoked):
 		return fmt.Errorf("connecting to %s: the center does not accept this sensor's certificate: was the sensor deleted there? Then enrol it again, with --force (%w)", id.Address, err)
+	case met && errors.Is(err, nats.ErrTLS), met && isAlert(err):
+		// In TLS 1.3 a client's certificate is refused after the handshake, and
+		// the alert that says so may be lost with the connection.
+		return fmt.Errorf("connecting to %s: the center hung up when it saw this sensor's certificate: unless it was just being stopped, it did not issue it, or was installed anew since: enrol this sensor again, with --force (%w)", id.Address, err)
 	}
 	return fmt.Errorf("connecting to %s: %w", id.Address, err)
+}
+
+// isAlert tells that the other side ended TLS and said so.
+func isAlert(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "remote error"
 }
 
 // ask sends a request and reads the JSON that answers it.

@@ -215,7 +215,14 @@ func (s *Sender) send(ctx context.Context, l *link) error {
 			s.complain("The center cannot store what is sent. It stays in the spool.", errors.New(ack.Why))
 			unanswered = 0
 			wait = leastHold + rand.N(mostHold-leastHold)
-		case ack.Sequence >= seq:
+		case ack.Sequence > seq:
+			// It never had more of us than this: somebody sends under our numbers,
+			// and what is unsent would pass for repeats.
+			if err := s.Spool.Copied(); err != nil {
+				return spoolError(err)
+			}
+			at, unanswered = s.Spool.Acked(), 0
+		case ack.Sequence == seq:
 			if err := s.Spool.MarkAcked(seq); err != nil {
 				return spoolError(err)
 			}

@@ -174,6 +174,32 @@ func TestSenderBringsEverything(t *testing.T) {
 	}
 }
 
+// TestCopyOfASensor: of two sensors with the same state folder, as on machines
+// made from one image, neither loses what the other sends under its numbers.
+func TestCopyOfASensor(t *testing.T) {
+	c := shiptest.NewCenter(t)
+	a := enrolled(t, c)
+	a.state(1, 5)
+	a.drained()
+	a.end()
+	b := &sensor{t: t, dir: filepath.Join(t.TempDir(), "state"), center: c, keys: make(chan []wire.TagKey, 100)}
+	if err := os.CopyFS(b.dir, os.DirFS(a.dir)); err != nil {
+		t.Fatal(err)
+	}
+	a.start()
+	b.start()
+	t.Cleanup(b.end)
+	eventually(t, "both are welcome", func() bool { return len(c.Hellos()) == 3 })
+	a.state(6, 10)
+	a.drained()
+	b.state(16, 3) // under sequences that are in use
+	b.drained()
+	a.want(18)
+	if a.spool.ID() == b.spool.ID() || !b.log.has("copy of its state folder") {
+		t.Error("they go on under one identity")
+	}
+}
+
 // TestSenderThroughTrouble: whatever the center does to batches and connections,
 // it has everything in the end, once and in order.
 func TestSenderThroughTrouble(t *testing.T) {
@@ -383,6 +409,36 @@ func TestNewCertificateDoesNotWork(t *testing.T) {
 	s.drained()
 	if n := c.Serials(); n[len(n)-1] != n[0] {
 		t.Error("after a restart another certificate than the one that works is shown")
+	}
+}
+
+// TestForeignCertificateSaysSo: the certificate is of another center, such as
+// the one that was here before.
+func TestForeignCertificateSaysSo(t *testing.T) {
+	t.Parallel()
+	c, before := shiptest.NewCenter(t), enrolled(t, shiptest.NewCenter(t))
+	before.end()
+	s := enrolled(t, c)
+	s.end()
+	for _, name := range []string{"key.pem", "cert.pem"} {
+		b, err := os.ReadFile(filepath.Join(before.dir, name))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(s.dir, name), b, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	id, err := ship.OpenIdentity(s.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Several times: how the connection ends is a matter of chance.
+	for range 10 {
+		err := ship.CheckCenter(context.Background(), id, wire.Hello{}, func(string) {})
+		if err == nil || !strings.Contains(err.Error(), "the center hung up when it saw this sensor's certificate") || !strings.Contains(err.Error(), "--force") {
+			t.Errorf("it says %v", err)
+		}
 	}
 }
 

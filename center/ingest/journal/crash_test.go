@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/verderer/verderer/activity"
 )
 
 // childDir in the environment makes the test binary a program that appends
@@ -121,6 +123,42 @@ func TestLogIsGone(t *testing.T) {
 	_, err := Open(Config{Dir: dir, Log: slog.New(slog.DiscardHandler)})
 	if err == nil || !strings.Contains(err.Error(), "the log is gone") {
 		t.Errorf("opened: %v", err)
+	}
+}
+
+// TestRaise: a log that others are ahead of goes on above them, also after a
+// restart and however much it held.
+func TestRaise(t *testing.T) {
+	for _, held := range []int{0, 3} {
+		dir := t.TempDir()
+		now := time.Unix(1000, 0)
+		cfg := Config{Dir: dir, Now: func() time.Time { return now }}
+		j := open(t, cfg)
+		for range held {
+			add(t, j, batch("old"))
+		}
+		if err := j.Raise(100, activity.Time(2000e9)); err != nil {
+			t.Fatal(err)
+		}
+		if err := j.Raise(99, 0); err != nil { // nothing to do
+			t.Fatal(err)
+		}
+		if j.First() != 101 || j.Last() != 100 || j.Now() != activity.Time(2000e9) {
+			t.Errorf("from %d entries: first %d, last %d, now %d", held, j.First(), j.Last(), j.Now())
+		}
+		j.Close()
+		j = open(t, cfg)
+		if j.First() != 101 || j.Last() != 100 {
+			t.Errorf("from %d entries, opened again: first %d, last %d", held, j.First(), j.Last())
+		}
+		if at := add(t, j, batch("new")); at != 101 {
+			t.Errorf("from %d entries: appended at %d", held, at)
+		}
+		j.Close()
+		j = open(t, cfg)
+		if got := read(t, j, j.First()); len(got) != 1 || got[0].Position != 101 || string(got[0].Items[0].Batch) != "new" {
+			t.Errorf("from %d entries: %+v", held, got)
+		}
 	}
 }
 

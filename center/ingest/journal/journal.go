@@ -168,7 +168,7 @@ func (j *Journal) start() (err error) {
 	e.stream, err = e.js.Stream(ctx, streamName)
 	switch {
 	case errors.Is(err, jetstream.ErrStreamNotFound) && begun == nil:
-		return fmt.Errorf("the log is gone or cannot be read, though %s says that there was one: restore it from a backup", j.begun())
+		return fmt.Errorf("the log is gone or cannot be read, though %s says that there was one: restore it from a backup, or remove the folder to begin a new one", j.begun())
 	case errors.Is(err, jetstream.ErrStreamNotFound):
 		e.stream, err = e.js.CreateStream(ctx, cfg)
 	case err == nil && e.stream.CachedInfo().Config.MaxBytes != j.cfg.MaxBytes:

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/verderer/verderer/activity"
 )
 
 // Read calls each for every entry from position from on, in order and without
@@ -84,6 +86,41 @@ func (j *Journal) Forget(before uint64) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.first, j.bytes, j.full = info.State.FirstSeq, info.State.Bytes, false
+	j.changed()
+	return nil
+}
+
+// Raise has the log go on above a position, with a clock that is not before
+// ingest: somebody has seen entries up to there that the log does not know, since
+// it was lost or is from an older backup, and the next one must not get the number of one of them.
+// What the log holds is dropped: a gap in it would be damage. A log
+// that ends there or further stays as it is.
+func (j *Journal) Raise(above uint64, ingest activity.Time) error {
+	j.append.Lock()
+	defer j.append.Unlock()
+	e, err := j.running()
+	if err != nil {
+		return err
+	}
+	if above <= j.Last() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	defer cancel()
+	if err := e.stream.Purge(ctx, jetstream.WithPurgeSequence(above+1)); err != nil {
+		return fmt.Errorf("raising the journal above %d: %w", above, err)
+	}
+	info, err := e.stream.Info(ctx)
+	if err == nil && info.State.LastSeq != above {
+		err = fmt.Errorf("it ends at %d", info.State.LastSeq)
+	}
+	if err != nil {
+		return fmt.Errorf("raising the journal above %d: %w", above, err)
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.first, j.last, j.bytes, j.full = above+1, above, info.State.Bytes, false
+	j.ingest = max(j.ingest, ingest)
 	j.changed()
 	return nil
 }

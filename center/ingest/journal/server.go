@@ -36,7 +36,11 @@ func startServer(o *server.Options, log *slog.Logger, onError func()) (*server.S
 	l := &serverLog{log: log, limit: rate.NewLimiter(10, 50), onError: onError}
 	s.SetLoggerV2(l, false, false, false)
 	s.Start()
-	if !s.ReadyForConnections(startWithin) || l.fatal() != nil || o.JetStream && !s.JetStreamEnabled() {
+	ready := false
+	for end := time.Now().Add(startWithin); !ready && l.fatal() == nil && time.Now().Before(end); {
+		ready = s.ReadyForConnections(100 * time.Millisecond) // it does not know of what is fatal
+	}
+	if !ready || l.fatal() != nil || o.JetStream && !s.JetStreamEnabled() {
 		s.Shutdown()
 		s.WaitForShutdown()
 		if err := l.fatal(); err != nil {

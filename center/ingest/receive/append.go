@@ -60,6 +60,7 @@ type plan struct {
 	items  []journal.Item
 	before map[*sensor]logged // of the sensors that change, for when it is not stored
 	live   int                // live sensors attached
+	newest activity.Time      // the clock of the one of them that is furthest; 0 none
 	gone   []string           // sensors that were revoked, and are forgotten
 }
 
@@ -85,7 +86,25 @@ func (p *plan) attach(s *sensor) {
 		p.live++
 	}
 	s.attached, s.attachedFiles = true, s.files
+	p.follow(s)
 	p.items = append(p.items, journal.Item{Sensor: s.id, Attach: s.clock, Files: s.files})
+}
+
+// follow notes how far an attached sensor is.
+func (p *plan) follow(s *sensor) {
+	if s.attached && !s.attachedFiles {
+		p.newest = max(p.newest, s.clock)
+	}
+}
+
+// behind is how far a live sensor's progress is behind what the log waits for:
+// the furthest of the live sensors attached, or the present when one of them is
+// ahead of it. With none of them there, nobody has to wait for s.
+func (p *plan) behind(s *sensor) time.Duration {
+	if p.live == 0 {
+		return 0
+	}
+	return s.lag(min(p.now, p.newest))
 }
 
 // commit stores batches and whatever they and the time lead to as one entry, and
@@ -98,6 +117,7 @@ func (r *Receiver) commit(work []*incoming, sweep bool) {
 	for _, s := range r.sensors {
 		if s.attached && !s.attachedFiles {
 			p.live++
+			p.follow(s)
 		}
 	}
 	if sweep {
@@ -135,7 +155,9 @@ func (r *Receiver) commit(work []*incoming, sweep bool) {
 		for _, n := range stored {
 			s := work[n].sensor
 			s.Batches++
+			s.Lost += work[n].skipped
 			r.stats.Accepted++
+			r.stats.Lost += work[n].skipped
 			if s.FirstActivity == 0 && work[n].activities > 0 {
 				s.FirstActivity = p.now
 			}
@@ -167,7 +189,7 @@ func (r *Receiver) commit(work []*incoming, sweep bool) {
 // sweep detaches whom the log should no longer wait for. mu is held.
 func (r *Receiver) sweep(p *plan) {
 	for _, s := range r.sensors {
-		if why := s.mustDetach(p.now, p.wall, p.live > 0); why != "" {
+		if why := s.mustDetach(p); why != "" {
 			p.detach(s, why)
 		} else if s.gone && !s.attached {
 			p.forget(r, s)
@@ -196,19 +218,24 @@ func (r *Receiver) plan(p *plan, in *incoming, ack *wire.Ack) bool {
 		r.refuseBatch(s, "out of order", fmt.Errorf("batch %d comes after batch %d", in.sequence, s.stored(in.spool)), p.wall, ack)
 		return false
 	case in.sequence <= s.stored(in.spool):
-		r.stats.Repeated++
 		ack.Sequence = s.stored(in.spool)
+		if s.other(in.spool, in.sequence, in.sum) {
+			r.stats.Copies++
+			ack.Sequence++
+			r.warn("two sensors send under one identity: enroll one of them anew", "sensor", s.id)
+		} else {
+			r.stats.Repeated++
+		}
 		return false
 	}
 	p.touch(s)
-	skipped := int64(s.store(in.spool, in.sequence))
-	s.Lost += skipped
+	in.skipped = int64(s.store(in.spool, in.sequence, in.sum))
 	s.finished = false
-	r.stats.Lost += skipped
 	if in.progress != 0 {
 		s.clock = in.progress
+		p.follow(s)
 		s.Ahead = s.ahead(p.now)
-		if s.mayAttach(p.now, p.live > 0) {
+		if s.mayAttach(p) {
 			if !s.files {
 				for _, f := range r.sensors {
 					if f.attached && f.attachedFiles {
@@ -221,7 +248,7 @@ func (r *Receiver) plan(p *plan, in *incoming, ack *wire.Ack) bool {
 	}
 	p.items = append(p.items, journal.Item{Sensor: s.id, Batch: in.data})
 	// After its batch, which is still in order.
-	if why := s.mustDetach(p.now, p.wall, p.live > 0); why != "" {
+	if why := s.mustDetach(p); why != "" {
 		p.detach(s, why)
 	}
 	ack.Sequence = in.sequence

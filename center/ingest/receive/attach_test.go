@@ -17,14 +17,18 @@ func TestLiveSensor(t *testing.T) {
 	if w := a.hello(false); w.Now != n.time() || w.Sequence != 0 || len(w.TagKeys) != 1 {
 		t.Errorf("%+v", w)
 	}
+	o := n.sensor("o") // another, whose clock is right
+	o.hello(false)
+	o.state(n.time())
 	a.state(n.time().Add(-6 * second)) // too old to wait for
-	n.ends("a batch 1")
+	n.ends("o attach", "o batch 1", "a batch 1")
 	a.state(n.time().Add(-5 * second))
 	n.ends("a batch 1", "a attach", "a batch 2")
 	n.clock.add(5 * second)
+	o.state(n.time())
 	a.state(n.time().Add(-10 * second)) // old, and still waited for
 	a.state(n.time().Add(-11 * second)) // in order, and the last that is
-	n.ends("a batch 3", "a batch 4", "a detach: what it states is 11s old")
+	n.ends("a batch 3", "a batch 4", "a detach: what it states is 11s older")
 	n.issue("sensor-behind", "a", true)
 	a.state(n.time().Add(-8 * second))
 	n.ends("a batch 5")
@@ -37,10 +41,13 @@ func TestLiveSensor(t *testing.T) {
 	}
 
 	// Silence.
-	n.clock.add(10 * second)
+	n.clock.add(4 * second)
 	a.state(n.time())
-	n.clock.add(11 * second)
-	n.ends("a batch 7", "a detach: nothing was heard")
+	n.clock.add(6 * second)
+	o.state(n.time())
+	n.clock.add(5 * second)
+	o.state(n.time())
+	n.ends("a detach: nothing was heard")
 	n.issue("sensor-silent", "a", true)
 	a.state(n.time())
 	n.ends("a attach", "a batch 8")
@@ -48,9 +55,46 @@ func TestLiveSensor(t *testing.T) {
 
 	// It speaks, and states nothing: its spool is stuck.
 	n.clock.add(9 * second)
+	o.state(n.time())
 	a.status(wire.Status{Now: n.time()})
 	n.clock.add(2 * second)
-	n.ends("a batch 8", "a detach: what it states is 11s old")
+	o.state(n.time())
+	n.ends("o batch 6", "a detach: what it states is 11s older")
+}
+
+// TestNobodyElse: however old what it states is, a sensor is waited for while
+// nobody else has to. Otherwise nothing would ever be evaluated: a domain
+// controller's clock that is half a minute behind, a center's that was ahead.
+func TestNobodyElse(t *testing.T) {
+	n := newCenter(t, nil, nil, nil)
+	a, b := n.sensor("a"), n.sensor("b")
+	a.hello(false)
+	b.hello(false)
+	a.state(n.time().Add(-time.Hour))
+	n.ends("a attach", "a batch 1")
+	n.issue("sensor-behind", "a", true)
+	a.state(n.time().Add(-time.Hour + 30*second)) // a backlog
+	n.ends("a batch 1", "a batch 2")
+
+	// Several that are alike are waited for together.
+	b.state(n.time().Add(-time.Hour + 27*second))
+	n.ends("b attach", "b batch 1")
+	a.state(n.time().Add(-time.Hour + 31*second))
+	b.state(n.time().Add(-time.Hour + 31*second))
+	n.ends("b batch 1", "a batch 3", "b batch 2")
+	// Until one is nearer to the present.
+	b.state(n.time().Add(-30 * second))
+	n.ends("b batch 3", "a detach: what it states is 58m59s")
+	a.state(n.time().Add(-time.Hour + 32*second))
+	n.ends("a detach: what it states is 58m59s", "a batch 4")
+
+	// And the last one left is enough.
+	n.clock.add(6 * second)
+	a.state(n.time().Add(-time.Hour + 33*second))
+	n.clock.add(5 * second)
+	n.ends("a batch 5", "b detach: nothing was heard")
+	a.state(n.time().Add(-time.Hour + 34*second))
+	n.ends("a attach", "a batch 6")
 }
 
 func TestClockAhead(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 	"io"
 	"log/slog"
 	"math/big"
+	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -141,7 +142,7 @@ type center struct {
 }
 
 // newCenter starts one. j may be nil.
-func newCenter(t testing.TB, j *journal.Journal, c *clock, known map[string]Known) *center {
+func newCenter(t testing.TB, j *journal.Journal, c *clock, known map[string]Known, change ...func(*Config)) *center {
 	t.Helper()
 	n := &center{t: t, ca: newCA(t, "our CA"), clock: c, journal: j, log: new(lines), revoked: make(map[string]bool), serial: 100, news: make(chan string, 100)}
 	if c == nil {
@@ -153,7 +154,7 @@ func newCenter(t testing.TB, j *journal.Journal, c *clock, known map[string]Know
 	}
 	n.health = health.NewRegistry(nil)
 	var err error
-	n.Receiver, err = New(Config{
+	cfg := Config{
 		Listen: "127.0.0.1:0",
 		TLS:    &tls.Config{Certificates: []tls.Certificate{n.ca.sign(t, "center", 2, time.Hour, x509.ExtKeyUsageServerAuth)}},
 		CAPool: n.ca.pool,
@@ -180,7 +181,11 @@ func newCenter(t testing.TB, j *journal.Journal, c *clock, known map[string]Know
 		},
 		Now: n.clock.now,
 		Log: log,
-	})
+	}
+	for _, f := range change {
+		f(&cfg)
+	}
+	n.Receiver, err = New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -392,4 +397,32 @@ func (n *center) issue(kind, subject string, open bool) {
 		}
 		return !open
 	})
+}
+
+// TestPortTaken: whoever starts a second center is told at once.
+func TestPortTaken(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	said := make(chan error, 1)
+	go func() {
+		n := newCA(t, "our CA")
+		r, err := New(Config{Listen: l.Addr().String(), Journal: openJournal(t, t.TempDir(), &clock{t: time.Now()}, 1),
+			TLS:    &tls.Config{Certificates: []tls.Certificate{n.sign(t, "center", 2, time.Hour, x509.ExtKeyUsageServerAuth)}},
+			CAPool: n.pool, Health: health.NewRegistry(nil), Log: discard})
+		if err == nil {
+			r.Close()
+		}
+		said <- err
+	}()
+	select {
+	case err := <-said:
+		if err == nil || !strings.Contains(err.Error(), l.Addr().String()) || !strings.Contains(err.Error(), "address already in use") {
+			t.Errorf("it says %v", err)
+		}
+	case <-time.After(time.Minute): // it once took two
+		t.Error("it says nothing")
+	}
 }

@@ -56,7 +56,7 @@ func TestDiskFull(t *testing.T) {
 		t.Errorf("%+v", ack)
 	}
 	a.state(n.time())
-	n.ends("a attach", "a batch 1", "a detach: ", "a batch 2", "a attach", "a batch 3")
+	n.ends("a attach", "a batch 1", "a detach: ", "a attach", "a batch 2", "a batch 3")
 	if s := n.States()["a"]; s.Holding || s.Batches != 3 {
 		t.Errorf("%+v", s)
 	}

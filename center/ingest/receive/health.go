@@ -101,8 +101,8 @@ func (r *Receiver) issues(s *sensor, now activity.Time, wall time.Time) map[stri
 		silent = s.known && s.clock != 0 && wall.Sub(r.started) > returnWithin
 	}
 	s.Ahead = !silent && s.clock != 0 && s.ahead(now)
-	// Behind from 10 s on until it is attached again: the same edges.
-	s.Behind = !silent && !s.files && !s.Ahead && !s.attached && s.clock != 0 &&
+	// The edges are those of attaching: whom others do not wait for is behind.
+	s.Behind = !silent && !s.files && !s.Ahead && s.clock != 0 &&
 		(s.lag(now) > detachAfter || s.Behind && s.lag(now) > attachWithin)
 
 	if silent && !done {
@@ -112,7 +112,7 @@ func (r *Receiver) issues(s *sensor, now activity.Time, wall time.Time) map[stri
 	}
 	if s.Behind {
 		set("sensor-behind", detect.Medium,
-			fmt.Sprintf("What sensor %s states is older than 10 seconds: it works off a backlog, or its clock is behind. Its activities are evaluated late, and rules that compare several sensors may miss them.", name),
+			fmt.Sprintf("What sensor %s states is older than 10 seconds: it works off a backlog, or its clock is behind. If there are others, they do not wait for it: its activities are evaluated late, and rules that compare several sensors may miss them.", name),
 			"If it does not go away in some minutes, compare the clock of the sensor's machine with the center's, and look whether the sensor lacks CPU or bandwidth.")
 	}
 	if s.Ahead {

@@ -19,7 +19,9 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"github.com/nats-io/nats.go"
 
+	"github.com/verderer/verderer/activity"
 	"github.com/verderer/verderer/activity/wire"
+	"github.com/verderer/verderer/counter"
 )
 
 var discard = slog.New(slog.DiscardHandler)
@@ -54,6 +56,16 @@ func TestCertificates(t *testing.T) {
 	}
 	if s := n.Stats(); s.Refusals != 7 || s.Connections != 0 {
 		t.Errorf("%+v", s)
+	}
+	// Whoever can connect chooses these names, of 200 KB if they like.
+	long := newCA(t, strings.Repeat("i", 5<<10)).sign(t, strings.Repeat("n", 5<<10), 18, time.Hour, x509.ExtKeyUsageClientAuth)
+	if conn, err := n.dial(long, "inbox.a"); err == nil {
+		t.Error("a certificate with a long name: connected")
+		conn.Close()
+	}
+	until(t, "it in the log", func() bool { return n.log.has("serial=00000000000000000000000000000012") })
+	if n.log.has(strings.Repeat("n", 300)) || n.log.has(strings.Repeat("i", 300)) {
+		t.Error("a name of any length is in the log")
 	}
 	// None, and an old version of TLS.
 	for name, c := range map[string]*tls.Config{
@@ -195,6 +207,30 @@ func TestBadBatches(t *testing.T) {
 	}
 }
 
+// TestCountersOfALiar: what a sensor counts is shown, summed over sensors and
+// given to Prometheus, which takes no figures at all with two of one name.
+func TestCountersOfALiar(t *testing.T) {
+	n := newCenter(t, nil, nil, nil)
+	a := n.sensor("a")
+	a.hello(false)
+	rows := []counter.Row{{Stage: "flow", Name: "x", Count: 1}, {Stage: "flow", Name: "x", Count: 2}, {Stage: "flow", Name: "y", Count: -5},
+		{Stage: strings.Repeat("s", 300), Name: strings.Repeat("n", 300), Count: 1}}
+	for i := range 600 {
+		rows = append(rows, counter.Row{Stage: "many", Name: fmt.Sprint(i), Count: 1})
+	}
+	a.status(wire.Status{Now: n.time(), Packets: -1, Dropped: -1, Events: -1, Activities: -1, Memory: -1,
+		Spool: wire.SpoolStatus{Batches: -1, Bytes: -1, Limit: -1, Lost: -1}, Counters: rows})
+	until(t, "its status is taken", func() bool { return n.Stats().Statuses == 1 })
+	st := n.States()["a"].Status
+	if len(st.Counters) != maxCounters || st.Counters[0] != (counter.Row{Stage: "flow", Name: "x", Count: 1}) ||
+		st.Counters[1] != (counter.Row{Stage: "flow", Name: "y"}) || len(st.Counters[2].Stage) != 255 || len(st.Counters[2].Name) != 255 {
+		t.Errorf("%d counters, %+v", len(st.Counters), st.Counters[:min(3, len(st.Counters))])
+	}
+	if st.Packets != 0 || st.Dropped != 0 || st.Events != 0 || st.Activities != 0 || st.Memory != 0 || st.Spool != (wire.SpoolStatus{}) {
+		t.Errorf("less than nothing: %+v", st)
+	}
+}
+
 func TestOtherVersion(t *testing.T) {
 	n := newCenter(t, nil, nil, nil)
 	a := n.sensor("a")
@@ -212,6 +248,51 @@ func TestOtherVersion(t *testing.T) {
 	}
 }
 
+// TestOtherPurpose: whether a sensor reads files was said when it was enrolled.
+func TestOtherPurpose(t *testing.T) {
+	n := newCenter(t, nil, nil, nil, func(c *Config) {
+		c.Enrolled = func(id string) (files, ok bool) { return id == "f", true }
+	})
+	for _, id := range []string{"a", "f"} {
+		p := n.sensor(id)
+		var w wire.Welcome
+		p.ask(wire.HelloSubject(id), wire.Hello{Protocol: wire.Version, Spool: 7, Files: id != "f"}, &w)
+		if !strings.Contains(w.Refused, "was enrolled to") || w.TagKeys != nil {
+			t.Errorf("%s: %+v", id, w)
+		}
+		if ack := p.send(p.batchOf(1, wire.Entry{Progress: n.time()})); !ack.Hold || n.States()[id].Files != false {
+			t.Errorf("%s: %+v", id, ack)
+		}
+		p.hello(id == "f")
+		// And no second one with its certificate changes that.
+		p.ask(wire.HelloSubject(id), wire.Hello{Protocol: wire.Version, Spool: 7, Files: id != "f"}, &w)
+		p.state(n.time())
+		if s := n.States()[id]; s.Files != (id == "f") || s.Batches != 1 {
+			t.Errorf("%s: %+v", id, s)
+		}
+	}
+}
+
+// TestRemovedMeanwhile: a sensor that was removed while the center was down, or
+// crashed in the middle of it, is neither waited for nor missed.
+func TestRemovedMeanwhile(t *testing.T) {
+	c := &clock{t: time.Now()}
+	n := newCenter(t, nil, c, map[string]Known{
+		"attached": {Attached: true, Spool: 7, Sequence: 2, Clock: activity.Time(c.now().UnixNano())},
+		"known":    {Spool: 7, Sequence: 2, Clock: activity.Time(c.now().UnixNano())},
+		"there":    {Spool: 7, Sequence: 2, Clock: activity.Time(c.now().UnixNano())},
+	}, func(c *Config) {
+		c.Enrolled = func(id string) (files, ok bool) { return false, id == "there" }
+	})
+	n.ends("attached detach: ")
+	until(t, "them to be forgotten", func() bool { return len(n.States()) == 1 })
+	c.add(2 * time.Minute)
+	n.issue("sensor-silent", "there", true)
+	if len(n.health.Issues()) != 1 {
+		t.Errorf("issues %+v", n.health.Issues())
+	}
+}
+
 func TestRepeatsAndOrder(t *testing.T) {
 	n := newCenter(t, nil, nil, nil)
 	a := n.sensor("a")
@@ -224,6 +305,7 @@ func TestRepeatsAndOrder(t *testing.T) {
 	}{
 		{one, wire.Ack{Sequence: 1}},
 		{one, wire.Ack{Sequence: 1}},
+		{a.batchOf(1, wire.Entry{Progress: n.time() - 1}), wire.Ack{Sequence: 2}}, // of a copy of it
 		{five, wire.Ack{Sequence: 5}}, // 2 to 4 were lost in the sensor
 		{one, wire.Ack{Sequence: 5}},
 		{a.batchOf(3, wire.Entry{Progress: n.time()}), wire.Ack{Refused: true, Why: "batch 3 comes after batch 5"}},
@@ -249,7 +331,7 @@ func TestRepeatsAndOrder(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 	s := n.Stats()
-	if s.Accepted != 3 || s.Repeated != 4 || s.Lost != 3 || s.Refused["out of order"] != 1 {
+	if s.Accepted != 3 || s.Repeated != 4 || s.Copies != 1 || s.Lost != 3 || s.Refused["out of order"] != 1 {
 		t.Errorf("%+v", s)
 	}
 }

@@ -122,9 +122,9 @@ func (r *Receiver) refuse(cert *x509.Certificate, from net.Addr, why string) {
 	r.mu.Lock()
 	r.stats.Refusals++
 	r.mu.Unlock()
-	r.warn("connection of a sensor refused", "why", why, "from", from.String(),
-		"certificate", cert.Subject.CommonName, "serial", fmt.Sprintf("%032x", cert.SerialNumber),
-		"issuer", cert.Issuer.CommonName)
+	r.warn("connection of a sensor refused", "why", clip(why), "from", from.String(),
+		"certificate", clip(cert.Subject.CommonName), "serial", clip(fmt.Sprintf("%032x", cert.SerialNumber)),
+		"issuer", clip(cert.Issuer.CommonName))
 }
 
 // warn logs what somebody outside has caused, but no flood of it.
@@ -199,11 +199,16 @@ func validID(id string) bool {
 
 // connect notes a connection of a sensor, unless it has too many.
 func (r *Receiver) connect(id string, conn uint64) bool {
-	name := r.cfg.Name(id)
+	name, purpose := r.cfg.Name(id), ""
+	if r.cfg.Enrolled != nil {
+		if files, ok := r.cfg.Enrolled(id); ok {
+			purpose = purposeOf(files)
+		}
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := r.sensor(id)
-	s.name = name
+	s.name, s.purpose = name, purpose
 	r.connected(s)
 	if len(s.conns) >= maxOfSensor {
 		return false

@@ -39,7 +39,12 @@ type Config struct {
 	// nobody's. That the CA signed it and that it is valid now was checked.
 	Authenticate func(*x509.Certificate) (id string, ok bool)
 	Journal      *journal.Journal
-	// Sensors as of the end of the journal: those enrolled, and those attached.
+	// Enrolled tells whether a sensor is enrolled, and whether to read files; nil:
+	// all are, for what they say. One that does something else is refused: whether
+	// the log has its time or the present's is not its to choose.
+	Enrolled func(id string) (files, ok bool)
+	// Sensors as of the end of the journal. Those that are not enrolled any more
+	// are detached and forgotten.
 	Sensors map[string]Known
 	TagKeys func() []wire.TagKey
 	// Renew signs a request. An error's text goes to the sensor.
@@ -70,7 +75,7 @@ type State struct {
 	LastSeen      activity.Time // the last word of it since the center started; 0 none
 	Clock         activity.Time // its progress as stored
 	Ahead         bool          // its clock is ahead by more than ingest.MaxAhead: it is never attached
-	Behind        bool          // connected, and its progress is too old to wait for
+	Behind        bool          // connected, and its progress is too old for others to wait for
 	Holding       bool          // its last batch could not be stored yet
 	HoldWhy       string
 	Skew          time.Duration // its clock minus the center's
@@ -91,6 +96,7 @@ type Stats struct {
 	Renewals    int64
 	Accepted    int64 // batches stored
 	Repeated    int64 // batches acknowledged that were stored before
+	Copies      int64 // batches that were others than those stored under their sequences
 	Lost        int64 // sequences skipped
 	Refused     map[string]int64
 	Held        map[string]int64
@@ -98,10 +104,11 @@ type Stats struct {
 	Waiting     int64            // bytes of batches under way
 }
 
+// maxConnections in all: a thousand sensors, with some reconnecting while
+// their old connection is not known to be dead. Tests set a smaller one.
+var maxConnections = 4000
+
 const (
-	// maxConnections in all: a thousand sensors, with some reconnecting while
-	// their old connection is not known to be dead.
-	maxConnections = 4000
 	// maxOfSensor caps the connections of one sensor.
 	maxOfSensor = 4
 	// maxWaiting caps the bytes of batches under way, as sent: 1,000 sensors
@@ -176,10 +183,15 @@ func New(cfg Config) (*Receiver, error) {
 		s.attached, s.attachedFiles, s.clock = k.Attached, k.Files, k.Clock
 		s.files, s.known = k.Files, true
 		if k.Spool != 0 {
-			s.spools[0] = spool{k.Spool, k.Sequence}
+			s.spools[0] = spool{k.Spool, k.Sequence, 0}
 		}
 		if k.Attached {
 			s.detach = "the center was restarted"
+		}
+		if cfg.Enrolled != nil {
+			if _, ok := cfg.Enrolled(id); !ok {
+				s.gone = true // removed while the center was down, or before
+			}
 		}
 	}
 	r.commit(nil, true)
@@ -190,6 +202,7 @@ func New(cfg Config) (*Receiver, error) {
 		r.done.Go(r.decodeAll)
 	}
 	r.done.Go(r.appendAll)
+	r.done.Go(r.thinOut)
 	return r, nil
 }
 

@@ -3,12 +3,14 @@ package receive
 import (
 	"encoding/json"
 	"fmt"
+	"hash/crc32"
 	"strings"
 
 	"github.com/nats-io/nats.go"
 
 	"github.com/verderer/verderer/activity"
 	"github.com/verderer/verderer/activity/wire"
+	"github.com/verderer/verderer/counter"
 )
 
 // incoming is a batch under way.
@@ -18,8 +20,10 @@ type incoming struct {
 	data   []byte
 
 	spool, sequence uint64
+	sum             uint32        // CRC-32 of data
 	progress        activity.Time // the last one it states; 0 none
 	activities      int
+	skipped         int64 // sequences before it that never came
 	err             error // it cannot be read
 }
 
@@ -95,10 +99,13 @@ func (r *Receiver) hello(s *sensor, m *nats.Msg) {
 		return
 	}
 	h.Version, h.OS, h.Host = clip(h.Version), clip(h.OS), clip(h.Host)
-	w := wire.Welcome{Now: r.now(), Refused: wrongVersion(h.Protocol)}
+	w := wire.Welcome{Now: r.now()}
 	r.mu.Lock()
 	r.stats.Hellos++
-	s.Hello, s.files = h, h.Files
+	if w.Refused = s.misused(&h); w.Refused == "" {
+		w.Refused = wrongVersion(h.Protocol)
+		s.Hello, s.files = h, h.Files
+	}
 	w.Sequence = s.stored(h.Spool)
 	r.mu.Unlock()
 	if w.Refused == "" {
@@ -130,18 +137,42 @@ func clip(s string) string {
 	return strings.ToValidUTF8(s, "�")
 }
 
+const (
+	maxSources  = 64  // of a sensor, which reads a few; they are shown in a line
+	maxCounters = 500 // of a sensor: what each becomes a line and a series; it has some 200
+)
+
+// bound makes of a status what can be shown and counted: a sensor may say
+// anything. Of counters with the same name the first stands.
+func bound(st *wire.Status) {
+	st.Sources = st.Sources[:min(len(st.Sources), maxSources)]
+	for n := range st.Sources {
+		st.Sources[n] = clip(st.Sources[n])
+	}
+	for _, n := range []*int64{&st.Packets, &st.Events, &st.Activities, &st.Dropped, &st.Memory,
+		&st.Spool.Batches, &st.Spool.Bytes, &st.Spool.Limit, &st.Spool.Lost} {
+		*n = max(*n, 0)
+	}
+	seen := make(map[counter.Row]bool)
+	kept := st.Counters[:0]
+	for _, c := range st.Counters {
+		c.Stage, c.Name, c.Count = clip(c.Stage), clip(c.Name), max(c.Count, 0)
+		name := counter.Row{Stage: c.Stage, Name: c.Name}
+		if !seen[name] && len(kept) < maxCounters {
+			seen[name] = true
+			kept = append(kept, c)
+		}
+	}
+	st.Counters = kept
+}
+
 func (r *Receiver) status(s *sensor, m *nats.Msg) {
 	var st wire.Status
 	if err := json.Unmarshal(m.Data, &st); err != nil {
 		r.ignore("status that cannot be read")
 		return
 	}
-	if len(st.Sources) > 64 { // a sensor reads a few; they are shown in a line
-		st.Sources = st.Sources[:64]
-	}
-	for n := range st.Sources {
-		st.Sources[n] = clip(st.Sources[n])
-	}
+	bound(&st)
 	now := r.cfg.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -262,7 +293,7 @@ func (in *incoming) read() {
 		in.err = err
 		return
 	}
-	in.spool, in.sequence = b.Spool, b.Sequence
+	in.spool, in.sequence, in.sum = b.Spool, b.Sequence, crc32.ChecksumIEEE(in.data)
 	for i := range b.Entries {
 		if b.Entries[i].Activity != nil {
 			in.activities++

@@ -7,14 +7,18 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/verderer/verderer/activity"
+	"github.com/verderer/verderer/activity/wire"
 	"github.com/verderer/verderer/center/ingest"
 )
 
 const (
-	// attachWithin is how near to ingest time a live sensor's progress must be
-	// for the log to wait for it, and detachAfter how old it may become while it
+	// attachWithin is how near to the others' a live sensor's progress must be
+	// for the log to wait for it, and detachAfter how far it may fall behind while it
 	// does, and how long the sensor may be silent. In between nothing changes, so that a sensor
-	// at the edge does not come and go.
+	// at the edge does not come and go. It is measured against the others and not
+	// against our clock: a sensor that nobody has to wait for is attached however
+	// old what it states is. Else a center whose only sensor has a clock that is
+	// behind, or whose own is ahead, would hold everything back and evaluate nothing.
 	attachWithin = 5 * time.Second
 	detachAfter  = 10 * time.Second
 
@@ -32,12 +36,14 @@ type sensor struct {
 	name  string            // for people
 	said  map[string]string // the issues that are open, by kind: their text
 	conns []uint64
-	known bool          // from the journal; not heard of yet
-	gone  bool          // revoked or removed
-	busy  bool          // a batch of it is under way
-	sign  bool          // a renewal is under way
-	files bool          // as of its last hello, or of the journal
-	limit *rate.Limiter // of messages other than batches
+	known bool // from the journal; not heard of yet
+	gone  bool // revoked or removed
+	busy  bool // a batch of it is under way
+	sign  bool // a renewal is under way
+	files bool // as of its last hello, or of the journal
+	// purpose is what it was enrolled for, as purposeOf has it; "" anything.
+	purpose string
+	limit   *rate.Limiter // of messages other than batches
 	// finished: it said that it has read its files and sent everything, and has
 	// sent nothing since.
 	finished bool
@@ -62,7 +68,10 @@ type logged struct {
 }
 
 // spool is how far a spool is stored.
-type spool struct{ id, sequence uint64 }
+type spool struct {
+	id, sequence uint64
+	sum          uint32 // CRC-32 of the last batch; 0 unknown
+}
 
 // gap is a run of sequences that was skipped.
 type gap struct{ spool, from, to uint64 }
@@ -80,6 +89,23 @@ func (r *Receiver) sensor(id string) *sensor {
 	return s
 }
 
+func purposeOf(files bool) string {
+	if files {
+		return "to read files"
+	}
+	return "to capture"
+}
+
+// misused says why a sensor that introduces itself like that is not the one that
+// was enrolled; "" it may be.
+func (s *sensor) misused(h *wire.Hello) string {
+	does := purposeOf(h.Files)
+	if s.purpose == "" || s.purpose == does {
+		return ""
+	}
+	return fmt.Sprintf("the sensor was enrolled %s, and now starts %s: enroll another one for that, with its own state folder (--files is for one that reads files)", s.purpose, does)
+}
+
 // stored is the last sequence of a spool that is stored; 0 none.
 func (l *logged) stored(id uint64) uint64 {
 	for _, s := range l.spools {
@@ -91,7 +117,7 @@ func (l *logged) stored(id uint64) uint64 {
 }
 
 // store notes that a batch is stored and returns how many were skipped.
-func (l *logged) store(id, sequence uint64) (skipped uint64) {
+func (l *logged) store(id, sequence uint64, sum uint32) (skipped uint64) {
 	last := l.stored(id)
 	if last > 0 && sequence > last+1 {
 		skipped = sequence - last - 1
@@ -106,8 +132,19 @@ func (l *logged) store(id, sequence uint64) (skipped uint64) {
 		}
 	}
 	copy(l.spools[1:at+1], l.spools[:at])
-	l.spools[0] = spool{id, sequence}
+	l.spools[0] = spool{id, sequence, sum}
 	return skipped
+}
+
+// other tells whether a batch is another one than that of its sequence, as far as
+// that is known: of the last one it is, while the center runs.
+func (l *logged) other(id, sequence uint64, sum uint32) bool {
+	for _, s := range l.spools {
+		if s.id == id && s.sequence == sequence {
+			return s.sum != 0 && s.sum != sum
+		}
+	}
+	return false
 }
 
 // skipped tells whether a sequence is one that was never stored, though later
@@ -130,20 +167,20 @@ func (s *sensor) ahead(now activity.Time) bool {
 }
 
 // mayAttach tells whether the log should wait for s from its present progress
-// on. live: it waits for a live sensor already.
-func (s *sensor) mayAttach(now activity.Time, live bool) bool {
+// on.
+func (s *sensor) mayAttach(p *plan) bool {
 	switch {
 	case s.attached || s.clock == 0:
 		return false
 	case s.files:
-		return !live
+		return p.live == 0
 	}
-	return !s.ahead(now) && s.lag(now) <= attachWithin
+	return !s.ahead(p.now) && p.behind(s) <= attachWithin
 }
 
 // mustDetach says why the log should no longer wait for s; "" it should.
-func (s *sensor) mustDetach(now activity.Time, wall time.Time, live bool) string {
-	silent := wall.Sub(s.heard)
+func (s *sensor) mustDetach(p *plan) string {
+	silent := p.wall.Sub(s.heard)
 	switch {
 	case !s.attached:
 		return ""
@@ -153,16 +190,16 @@ func (s *sensor) mustDetach(now activity.Time, wall time.Time, live bool) string
 		return "it was started again to read something else"
 	case silent > detachAfter:
 		return "nothing was heard of it for 10 seconds"
-	case s.files && live:
+	case s.files && p.live > 0:
 		return "a sensor that reads the present takes part"
 	case s.files && s.finished:
 		return "it has read its files"
 	case s.files:
 		return ""
-	case s.ahead(now):
+	case s.ahead(p.now):
 		return "its clock is ahead by more than 5 minutes"
-	case s.lag(now) > detachAfter && silent < detachAfter/2:
-		return fmt.Sprintf("what it states is %s old", s.lag(now).Round(time.Second))
+	case p.behind(s) > detachAfter && silent < detachAfter/2:
+		return fmt.Sprintf("what it states is %s older than what others do", p.behind(s).Round(time.Second))
 	}
 	return ""
 }

@@ -90,7 +90,7 @@ func FuzzBatch(f *testing.F) {
 		}
 		s := r.sensor("a")
 		s.Hello.Protocol = wire.Version
-		s.store(1, 5)
+		s.store(1, 5, 0)
 		before := s.logged
 		verb := []string{"batch", "hello", "status", "renew", "other", ""}[kind%6]
 		r.dispatch(&nats.Msg{Subject: "sensor.a." + verb, Data: data})

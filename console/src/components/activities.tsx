@@ -98,7 +98,7 @@ export function Activities({ alert }: { alert: string }) {
                       <td className="nowrap">{endpoint(a.source)}</td>
                       <td className="nowrap">{endpoint(a.target)}</td>
                       <td className={styles.subject}>{subject(a)}</td>
-                      <td className={styles.outcome} data-outcome={a.outcome}>
+                      <td className={styles.outcome} data-outcome={a.dns && a.outcome === 'success' ? undefined : a.outcome}>
                         <Outcome of={a} />
                       </td>
                     </tr>
@@ -138,6 +138,16 @@ export function Activities({ alert }: { alert: string }) {
 function Outcome({ of: a }: { of: Activity }) {
   switch (a.outcome) {
     case 'success':
+      // A DNS server answers without an error and without a record too: a zone
+      // that it does not hand out, for one.
+      if (a.kind === 'query.dns' && a.dns) {
+        const { answers } = a.dns
+        return (
+          <>
+            {answers > 0 ? <IconCheck size={14} aria-hidden /> : <IconMinus size={14} aria-hidden />} {answers > 0 ? plural(answers, 'record') : 'No records'}
+          </>
+        )
+      }
       return (
         <>
           <IconCheck size={14} aria-hidden /> Success

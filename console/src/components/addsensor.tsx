@@ -1,4 +1,4 @@
-import { ActionIcon, Button, Modal, NumberInput, Select, TextInput, Tooltip } from '@mantine/core'
+import { ActionIcon, Button, Modal, NumberInput, SegmentedControl, Select, TextInput, Tooltip } from '@mantine/core'
 import { IconTrash } from '@tabler/icons-react'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
@@ -15,10 +15,35 @@ const lifetimes = [
   { value: '720', label: '30 days' },
 ]
 
-/** AddSensor makes an access key, and shows the command that uses it, once. */
+// What stands in docs/service.md and docs/sensor.md, with the key in it.
+const ways = {
+  service: {
+    label: 'As a service',
+    needs: 'Copy the program verderer-sensor and the folder deploy to it, and run this where they are, as root:',
+    commands: (enroll: string) =>
+      [
+        'install -m 755 verderer-sensor /usr/bin/',
+        'install -D -m 644 deploy/systemd/verderer.sysusers /usr/lib/sysusers.d/verderer.conf',
+        'install -m 644 deploy/systemd/verderer-sensor.service /etc/systemd/system/',
+        'systemd-sysusers && systemctl daemon-reload',
+        'install -d -m 700 -o verderer-sensor -g verderer-sensor /var/lib/verderer-sensor',
+        "echo 'interface: [eth0]' > /etc/verderer-sensor.yaml",
+        `runuser -u verderer-sensor -- ${enroll}`,
+        'systemctl enable --now verderer-sensor',
+      ].join('\n'),
+  },
+  hand: {
+    label: 'By hand, to try it',
+    needs: 'Copy the program verderer-sensor to it (one file, nothing else is needed), and run this where it is, as root. It runs until Ctrl-C:',
+    commands: (enroll: string) => `./${enroll} --state sensor-trial\n./verderer-sensor run --state sensor-trial --interface eth0`,
+  },
+}
+type Way = keyof typeof ways
+
+/** AddSensor makes an access key, and shows the commands that use it, once. */
 export function AddSensor({ opened, onClose }: { opened: boolean; onClose: () => void }) {
   return (
-    <Modal opened={opened} onClose={onClose} size={620} title={<strong>Add a sensor</strong>} closeButtonProps={{ 'aria-label': 'Close' }}>
+    <Modal opened={opened} onClose={onClose} size={800} title={<strong>Add a sensor</strong>} closeButtonProps={{ 'aria-label': 'Close' }}>
       <NewKey onClose={onClose} />
       <Keys />
     </Modal>
@@ -30,6 +55,7 @@ function NewKey({ onClose }: { onClose: () => void }) {
   const [hours, setHours] = useState('24')
   const [uses, setUses] = useState<number | string>(1)
   const [note, setNote] = useState('')
+  const [way, setWay] = useState<Way>('service')
   const create = useMutation({
     mutationFn: createAccessKey,
     onSuccess: () => qc.invalidateQueries({ queryKey: queries.accessKeys.queryKey }),
@@ -37,12 +63,24 @@ function NewKey({ onClose }: { onClose: () => void }) {
   if (create.data) {
     return (
       <div className={styles.made}>
-        <p>
-          Run this as root on {create.data.uses === 1 ? 'the domain controller' : `up to ${number(create.data.uses)} domain controllers`}. Copy it now: the key is not shown
-          again. It is good until <Time at={create.data.expires} />.
+        <SegmentedControl
+          size="xs" aria-label="How it runs" className={styles.way} value={way} onChange={(v) => setWay(v as Way)}
+          data={Object.entries(ways).map(([value, w]) => ({ value, label: w.label }))}
+        />
+        <p className="small">
+          {create.data.uses === 1 ? 'On the domain controller' : `On each of up to ${number(create.data.uses)} domain controllers`}, or on a computer beside a port that mirrors its
+          traffic. {ways[way].needs}
         </p>
-        <Command text={create.data.command} />
-        <p className="dim small">The sensor appears in the list by itself once it has enrolled.</p>
+        <Command text={ways[way].commands(create.data.command)} />
+        <ul className={styles.remarks}>
+          <li>
+            Copy it now: the key in it is not shown again. It is good until <Time at={create.data.expires} />.
+          </li>
+          <li>
+            In place of <code>eth0</code> put the interface that the traffic comes through; <code>ip -br link</code> lists them.
+          </li>
+          <li>The sensor appears in the list once it has enrolled, and its first packet seconds after it starts.</li>
+        </ul>
         <div className={styles.buttons}>
           <Button onClick={onClose}>Done</Button>
         </div>

@@ -19,12 +19,14 @@ export function Copy({ text, what }: { text: string; what: string }) {
   )
 }
 
-/** Command is a line to be run elsewhere. */
+/** Command is what is to be run elsewhere, a line for each command. */
 export function Command({ text }: { text: string }) {
   return (
     <div className={styles.command}>
-      <code>{text}</code>
-      <Copy text={text} what="the command" />
+      <code data-lines={text.includes('\n') || undefined} tabIndex={0}>
+        {text}
+      </code>
+      <Copy text={text} what={text.includes('\n') ? 'the commands' : 'the command'} />
     </div>
   )
 }

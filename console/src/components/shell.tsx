@@ -7,6 +7,7 @@ import {
   IconDeviceDesktop,
   IconLogout,
   IconMoon,
+  IconPlugConnectedX,
   IconRadar2,
   IconServer2,
   IconSun,
@@ -17,7 +18,7 @@ import { Link, Outlet, useNavigate } from '@tanstack/react-router'
 import { useEffect, useState } from 'react'
 import { logout, queries } from '../api'
 import { useLink, useLive } from '../live'
-import { plural, Time } from '../time'
+import { number, plural, Time } from '../time'
 import { Logo } from './logo'
 import { SeverityMark } from './marks'
 import styles from './shell.module.css'
@@ -33,7 +34,7 @@ export function Shell() {
   const count = open ? open.high + open.medium + open.low : 0
 
   useEffect(() => {
-    document.title = count > 0 ? `(${count}) Verderer` : 'Verderer'
+    document.title = count > 0 ? `(${number(count)}) Verderer` : 'Verderer'
   }, [count])
 
   return (
@@ -57,22 +58,23 @@ export function Shell() {
           <span className={styles.word}>Alerts</span>
           {count > 0 && (
             <span className={styles.count} data-tone={open?.high ? 'high' : 'medium'} data-testid="open-count">
-              {count}
+              {number(count)}
               <span className="sr"> open</span>
             </span>
           )}
         </Link>
-        <Link to="/detections/{-$id}" className={styles.item} title="Detections" activeProps={{ 'data-active': true }}>
+        <Link to="/detections/{-$id}" params={{ id: undefined }} className={styles.item} title="Detections" activeProps={{ 'data-active': true }}>
           <IconRadar2 {...icon} />
           <span className={styles.word}>Detections</span>
         </Link>
-        <Link to="/sensors/{-$id}" className={styles.item} title="Sensors" activeProps={{ 'data-active': true }}>
+        <Link to="/sensors/{-$id}" params={{ id: undefined }} className={styles.item} title="Sensors" activeProps={{ 'data-active': true }}>
           <IconServer2 {...icon} />
           <span className={styles.word}>Sensors</span>
         </Link>
         <div className={styles.version}>{session?.version}</div>
       </nav>
       <main id="main" tabIndex={-1} className={styles.main}>
+        <Lost />
         <Outlet />
       </main>
     </div>
@@ -83,6 +85,33 @@ const links = {
   connecting: { word: 'Connecting', text: 'Connecting to the stream of live updates.' },
   live: { word: 'Live', text: 'Pages bring themselves up to date.' },
   reconnecting: { word: 'Reconnecting', text: 'The center does not answer. What is shown may be out of date until it does.' },
+}
+
+const patience = 2_000 // ms: a connection that is back by then is not worth a word
+
+/** Lost says that the page no longer shows what is. */
+function Lost() {
+  const link = useLink()
+  const [long, setLong] = useState(false)
+  useEffect(() => {
+    if (link !== 'reconnecting') {
+      return setLong(false)
+    }
+    const t = window.setTimeout(() => setLong(true), patience)
+    return () => window.clearTimeout(t)
+  }, [link])
+  return (
+    <div role="status" data-testid="lost">
+      {long && (
+        <p className={styles.lost}>
+          <IconPlugConnectedX size={16} stroke={1.7} aria-hidden />
+          <span>
+            <strong>The center does not answer.</strong> What is shown may be out of date. The page brings itself up to date when the center is back.
+          </span>
+        </p>
+      )}
+    </div>
+  )
 }
 
 function LiveMark() {

@@ -3,7 +3,7 @@ import { useDebouncedCallback } from '@mantine/hooks'
 import { IconArrowNarrowRight, IconBellOff, IconDeviceLaptop, IconFilterOff, IconSearch, IconUser } from '@tabler/icons-react'
 import { keepPreviousData, useInfiniteQuery, useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useSearch } from '@tanstack/react-router'
-import { useEffect, useMemo, useRef, useState } from 'react'
+import { memo, useEffect, useMemo, useRef, useState } from 'react'
 import { queries, type AlertSummary, type Computer, type Filter, type Severity } from '../api'
 import { Checklist } from '../components/checklist'
 import { accountName, Bars, nameOf, SeverityMark, StatusTag } from '../components/marks'
@@ -162,7 +162,8 @@ function Day({ rows }: { rows: AlertSummary[] }) {
   )
 }
 
-function Row({ alert: a }: { alert: AlertSummary }) {
+/** Row is drawn anew when its alert changed, not when others came. */
+const Row = memo(function Row({ alert: a }: { alert: AlertSummary }) {
   const fresh = useRaised(a.id)
   return (
     <li className={`opens ${styles.row}`} data-severity={a.severity} data-fresh={fresh || undefined} data-testid="alert">
@@ -212,7 +213,7 @@ function Row({ alert: a }: { alert: AlertSummary }) {
       </div>
     </li>
   )
-}
+})
 
 function Computers({ list, count, none }: { list: Computer[]; count: number; none: string }) {
   const c = list[0]
@@ -284,7 +285,7 @@ function Nothing({ search }: { search: AlertSearch }) {
           icon={<IconBellOff size={28} stroke={1.5} aria-hidden />} title={search.status === 'all' ? 'No alert so far' : 'No open alert'}
           action={
             <>
-              <Button variant="default" renderRoot={(p) => <Link to="/detections/{-$id}" {...p} />}>
+              <Button variant="default" renderRoot={(p) => <Link to="/detections/{-$id}" params={{ id: undefined }} {...p} />}>
                 What is looked for
               </Button>
               {search.status !== 'all' && (

@@ -50,7 +50,7 @@ export function DetectionsPage() {
         </div>
       ) : (
         <div className="card">
-          <table className="table">
+          <table className="table stacks">
             <thead>
               <tr>
                 <th className={styles.severity}>Severity</th>
@@ -75,11 +75,11 @@ export function DetectionsPage() {
                   </td>
                   <td className={styles.state}>
                     <DetectionMark state={d.state} />
-                    <p className={`dim tiny ${styles.said}`}>{d.stateText}</p>
+                    <p className="dim tiny">{d.stateText}</p>
                   </td>
-                  <td>{levels[d.level]}</td>
-                  <td className="right num">{d.open > 0 ? <strong>{number(d.open)}</strong> : <span className="dim">0</span>}</td>
-                  <td className="right num dim">{number(d.alerts)}</td>
+                  <td data-label="Level">{levels[d.level]}</td>
+                  <td className="right num" data-label="Open alerts">{d.open > 0 ? <strong>{number(d.open)}</strong> : <span className="dim">0</span>}</td>
+                  <td className="right num dim" data-label="All alerts">{number(d.alerts)}</td>
                 </tr>
               ))}
             </tbody>
@@ -108,7 +108,7 @@ function One({ detection: d }: { detection: Detection }) {
         <dt>State</dt>
         <dd>
           <DetectionMark state={d.state} />
-          <div className={`dim ${styles.said}`}>{d.stateText}</div>
+          <div className="dim">{d.stateText}</div>
         </dd>
         <dt>Level</dt>
         <dd>

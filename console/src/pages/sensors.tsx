@@ -46,7 +46,7 @@ export function SensorsPage() {
         </div>
       ) : (
         <div className="card">
-          <table className="table">
+          <table className="table stacks">
             <thead>
               <tr>
                 <th>Sensor</th>
@@ -75,15 +75,15 @@ export function SensorsPage() {
                   <td>
                     <SensorMark state={s.state} />
                   </td>
-                  <td>{s.sources.join(', ') || <span className="dim">nothing yet</span>}</td>
-                  <td className="nowrap">
+                  <td data-label="Reads">{s.sources.join(', ') || <span className="dim">nothing yet</span>}</td>
+                  <td className="nowrap" data-label="Last heard of">
                     <Time at={s.lastSeen} as="age" />
                   </td>
-                  <td className="right nowrap">{lag(s)}</td>
-                  <td className="right num">{number(s.packets)}</td>
-                  <td className="right num">{number(s.activities)}</td>
-                  <td className="right num">{s.dropped > 0 ? number(s.dropped) : <span className="dim">0</span>}</td>
-                  <td className="right num nowrap">{s.spoolBatches > 0 ? bytes(s.spoolBytes) : <span className="dim">empty</span>}</td>
+                  <td className="right nowrap" data-label="Lag">{lag(s)}</td>
+                  <td className="right num" data-label="Packets">{number(s.packets)}</td>
+                  <td className="right num" data-label="Activities">{number(s.activities)}</td>
+                  <td className="right num" data-label="Dropped">{s.dropped > 0 ? number(s.dropped) : <span className="dim">0</span>}</td>
+                  <td className="right num nowrap" data-label="Spool">{s.spoolBatches > 0 ? bytes(s.spoolBytes) : <span className="dim">empty</span>}</td>
                 </tr>
               ))}
             </tbody>
