@@ -193,8 +193,8 @@ func compare(t *testing.T, path string, output []byte) (events, differ int) {
 				fields = p.Rest[i].fields(fields)
 			}
 		}
-		if len(fields) > maxFields || bytes.Contains(text, []byte("<string></string>")) || bytes.Contains(text, []byte("&lt;string&gt;&lt;/string&gt;")) {
-			continue // python3-evtx loses its place after an empty item of an array
+		if len(fields) > maxFields || p.System.EventID == "6013" && bytes.Contains(text, []byte("string&gt;")) {
+			continue // python3-evtx loses its place in an array with empty items
 		}
 		events++
 		s := p.System
