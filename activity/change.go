@@ -89,24 +89,3 @@ func (l *Logon) canon(c *canonical) {
 	c.int(int64(l.Status))
 	c.text(l.Relying)
 }
-
-// VPN is the detail of a RADIUS accounting request (RFC 2866).
-type VPN struct {
-	Session   string `json:"session,omitempty" pb:"1"`   // Acct-Session-Id
-	Act       string `json:"act" pb:"2"`                 // "start", "interim", "stop"
-	Assigned  string `json:"assigned,omitempty" pb:"3"`  // Framed-IP-Address or Framed-IPv6-Address: inside
-	Client    string `json:"client,omitempty" pb:"4"`    // Calling-Station-Id or Tunnel-Client-Endpoint: outside
-	NAS       string `json:"nas,omitempty" pb:"5"`       // NAS-Identifier, else NAS-IP-Address
-	Seconds   uint32 `json:"seconds,omitempty" pb:"6"`   // Acct-Session-Time
-	Confirmed bool   `json:"confirmed,omitempty" pb:"7"` // an Accounting-Response was seen
-	Cause     uint32 `json:"cause,omitempty" pb:"8"`     // Acct-Terminate-Cause
-}
-
-func (v *VPN) canon(c *canonical) {
-	c.text(v.Session)
-	c.text(v.Act)
-	c.text(v.Assigned)
-	c.text(v.Client)
-	c.text(v.NAS)
-	c.int(int64(v.Seconds))
-}
