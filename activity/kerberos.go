@@ -28,7 +28,7 @@ func (t *TicketID) UnmarshalText(b []byte) error {
 
 // Ticket is the readable outside of a Kerberos ticket.
 type Ticket struct {
-	ID      TicketID `json:"id" pb:"1"`
+	ID      TicketID `json:"id" pb:"1"` // zero where an event tells of the ticket
 	Realm   string   `json:"realm,omitempty" pb:"2"`
 	Service string   `json:"service,omitempty" pb:"3"` // sname, components joined by "/"
 	EType   int32    `json:"etype,omitempty" pb:"4"`   // of enc-part: 17 AES128, 18 AES256, 23 RC4, …
@@ -51,8 +51,9 @@ func (t *Ticket) canon(c *canonical) {
 // Kerberos is the detail of an AS or TGS exchange (RFC 4120 §5.4, §5.9). The
 // client (cname, crealm) is Activity.Account; for a TGS exchange it comes from
 // the TGS-REP, since the request does not show it. From an event (Activity.Via)
-// ETypes, the name types, Till, Nonce and the tickets are unknown, PAData holds
-// the one type that the KDC accepted or refused, and RequestSeen is true.
+// the name types, Till and Nonce are unknown, and ETypes unless the KDC is newer
+// than 2024; PAData holds the one type that the KDC accepted or refused, Issued
+// has a service and an EType but no ID, and RequestSeen is true.
 type Kerberos struct {
 	ClientType    int32   `json:"clientType,omitempty" pb:"1"`            // name-type of cname
 	Realm         string  `json:"realm,omitempty" pb:"2"`                 // realm of the request, or of the error
@@ -75,18 +76,19 @@ type Kerberos struct {
 	Presented     *Ticket `json:"presented,omitempty" pb:"15"`            // ticket in PA-TGS-REQ
 	RequestSeen   bool    `json:"requestSeen" pb:"16"`                    // false: only the reply was captured
 
-	Workstation string  `json:"workstation,omitempty" pb:"21"` // NetBIOS name that HostAddresses give the client
-	PACOptions  uint32  `json:"pacOptions,omitempty" pb:"22"`  // PA-PAC-OPTIONS, bit 0 is the highest
-	FAST        bool    `json:"fast,omitempty" pb:"23"`        // PA-FX-FAST holds an armoured request: what the client really asks for, and how it proves itself, is sealed
-	ArmorType   int32   `json:"armorType,omitempty" pb:"24"`   // of a FAST armor that is sent along; 1 an AP-REQ
-	Armor       *Ticket `json:"armor,omitempty" pb:"25"`       // ticket of that armor: mostly the computer's
-	ForUser     string  `json:"forUser,omitempty" pb:"26"`     // S4U2self: whom the ticket is to name, components joined by "/"
-	ForRealm    string  `json:"forRealm,omitempty" pb:"27"`    //
-	ForUserType int32   `json:"forUserType,omitempty" pb:"28"` // name-type of ForUser
-	Additional  *Ticket `json:"additional,omitempty" pb:"29"`  // first of additional-tickets: the evidence of S4U2proxy, the other user's TGT of user-to-user
-	Referral    string  `json:"referral,omitempty" pb:"30"`    // realm that the KDC sent the client on to: of a TGT for elsewhere, or of KDC_ERR_WRONG_REALM
-	Status      uint32  `json:"status,omitempty" pb:"31"`      // NTSTATUS that a Windows KDC adds to an error: C0000072 disabled, C0000234 locked out, …
-	PKINIT      *PKINIT `json:"pkinit,omitempty" pb:"32"`      // certificate of PA-PK-AS-REQ, or of PA-S4U-X509-USER
+	Workstation string   `json:"workstation,omitempty" pb:"21"`      // NetBIOS name that HostAddresses give the client
+	PACOptions  uint32   `json:"pacOptions,omitempty" pb:"22"`       // PA-PAC-OPTIONS, bit 0 is the highest
+	FAST        bool     `json:"fast,omitempty" pb:"23"`             // PA-FX-FAST holds an armoured request: what the client really asks for, and how it proves itself, is sealed
+	ArmorType   int32    `json:"armorType,omitempty" pb:"24"`        // of a FAST armor that is sent along; 1 an AP-REQ
+	Armor       *Ticket  `json:"armor,omitempty" pb:"25"`            // ticket of that armor: mostly the computer's
+	ForUser     string   `json:"forUser,omitempty" pb:"26"`          // S4U2self: whom the ticket is to name, components joined by "/"
+	ForRealm    string   `json:"forRealm,omitempty" pb:"27"`         //
+	ForUserType int32    `json:"forUserType,omitempty" pb:"28"`      // name-type of ForUser
+	Additional  *Ticket  `json:"additional,omitempty" pb:"29"`       // first of additional-tickets: the evidence of S4U2proxy, the other user's TGT of user-to-user
+	Referral    string   `json:"referral,omitempty" pb:"30"`         // realm that the KDC sent the client on to: of a TGT for elsewhere, or of KDC_ERR_WRONG_REALM
+	Status      uint32   `json:"status,omitempty" pb:"31"`           // NTSTATUS that a Windows KDC adds to an error: C0000072 disabled, C0000234 locked out, …
+	Transited   []string `json:"transited,omitempty" pb:"40,max=32"` // of event 4769: services that hold the user's ticket on the way (S4U2proxy), the asking one first
+	PKINIT      *PKINIT  `json:"pkinit,omitempty" pb:"32"`           // certificate of PA-PK-AS-REQ, or of PA-S4U-X509-USER
 }
 
 // PKINIT is what a PKINIT request shows of the client (RFC 4556 §3.2.1), or the

@@ -88,6 +88,7 @@ type Setting struct {
 	Event uint32 `json:"event" pb:"1"`
 	Entry string `json:"entry,omitempty" pb:"2"` // which setting, or table
 	Value string `json:"value,omitempty" pb:"3"` // the new value
+	Old   string `json:"old,omitempty" pb:"4"`   // the value before, where the event tells
 }
 
 func (s *Setting) canon(c *canonical) {
