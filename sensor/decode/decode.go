@@ -60,6 +60,9 @@ type (
 	Field = capture.Field
 )
 
+// Samba is the Provider of records of Samba's audit logs.
+const Samba = capture.Samba
+
 // Events registers a reader of records of Windows event logs. Read gets every
 // record with its time, keeps no state, and counts under Name.
 type Events struct {

@@ -32,9 +32,9 @@ func run(t testing.TB, e *decode.Event) (out []*activity.Activity, counts map[st
 	return out, counts
 }
 
-// event makes one of the security log from names and values.
-func event(id uint32, fields ...string) *decode.Event {
-	e := &decode.Event{Channel: "Security", Provider: provider, ID: id, Computer: "DC1.lab.example"}
+// security makes one of the security log from names and values.
+func security(id uint32, fields ...string) *decode.Event {
+	e := &decode.Event{Channel: "Security", Provider: "Microsoft-Windows-Security-Auditing", ID: id, Computer: "DC1.lab.example"}
 	for i := 0; i < len(fields); i += 2 {
 		e.Fields = append(e.Fields, decode.Field{Name: fields[i], Value: fields[i+1]})
 	}
@@ -62,33 +62,33 @@ func TestActivities(t *testing.T) {
 		event *decode.Event
 		want  *activity.Activity
 	}{
-		{"ticket for a password", event(4768, asked("alice", "Status", "0x0", "TicketEncryptionType", "0x12", "PreAuthType", "2")...),
+		{"ticket for a password", security(4768, asked("alice", "Status", "0x0", "TicketEncryptionType", "0x12", "PreAuthType", "2")...),
 			as(activity.Activity{Source: client("10.0.0.5", 49152), Account: alice, Outcome: activity.Success},
 				activity.Kerberos{Realm: "LAB.EXAMPLE", Service: "krbtgt", PAData: []int32{2}, ReplyEType: 18})},
-		{"the same with decimal numbers", event(4768, asked("alice", "Status", "0", "TicketEncryptionType", "18", "PreAuthType", "2")...),
+		{"the same with decimal numbers", security(4768, asked("alice", "Status", "0", "TicketEncryptionType", "18", "PreAuthType", "2")...),
 			as(activity.Activity{Source: client("10.0.0.5", 49152), Account: alice, Outcome: activity.Success},
 				activity.Kerberos{Realm: "LAB.EXAMPLE", Service: "krbtgt", PAData: []int32{2}, ReplyEType: 18})},
-		{"ticket without pre-authentication", event(4768, asked("alice", "Status", "0x0", "TicketEncryptionType", "0x17", "PreAuthType", "0")...),
+		{"ticket without pre-authentication", security(4768, asked("alice", "Status", "0x0", "TicketEncryptionType", "0x17", "PreAuthType", "0")...),
 			as(activity.Activity{Source: client("10.0.0.5", 49152), Account: alice, Outcome: activity.Success},
 				activity.Kerberos{Realm: "LAB.EXAMPLE", Service: "krbtgt", ReplyEType: 23})},
-		{"ticket for a certificate", event(4768, asked("alice", "Status", "0x0", "TicketEncryptionType", "0x12", "PreAuthType", "15")...),
+		{"ticket for a certificate", security(4768, asked("alice", "Status", "0x0", "TicketEncryptionType", "0x12", "PreAuthType", "15")...),
 			as(activity.Activity{Source: client("10.0.0.5", 49152), Account: alice, Outcome: activity.Success},
 				activity.Kerberos{Realm: "LAB.EXAMPLE", Service: "krbtgt", PAData: []int32{16}, ReplyEType: 18})},
-		{"ticket through FAST", event(4768, asked("alice", "Status", "0x0", "TicketEncryptionType", "0x12", "PreAuthType", "138")...),
+		{"ticket through FAST", security(4768, asked("alice", "Status", "0x0", "TicketEncryptionType", "0x12", "PreAuthType", "138")...),
 			as(activity.Activity{Source: client("10.0.0.5", 49152), Account: alice, Outcome: activity.Success},
 				activity.Kerberos{Realm: "LAB.EXAMPLE", Service: "krbtgt", PAData: []int32{136}, ReplyEType: 18})},
-		{"unknown name", event(4768, "TargetUserName", "bob", "TargetDomainName", "lab", "TargetSid", "S-1-0-0", "ServiceName", "krbtgt/lab",
+		{"unknown name", security(4768, "TargetUserName", "bob", "TargetDomainName", "lab", "TargetSid", "S-1-0-0", "ServiceName", "krbtgt/lab",
 			"IpAddress", "fe80::1%3", "IpPort", "0", "TicketOptions", "0x40810010", "Status", "0x6", "TicketEncryptionType", "0xffffffff", "PreAuthType", "-"),
 			as(activity.Activity{Source: client("fe80::1", 0), Account: activity.Account{Name: "bob", Domain: "lab"}, Outcome: activity.Failure, Error: "KDC_ERR_C_PRINCIPAL_UNKNOWN"},
 				activity.Kerberos{Realm: "lab", Service: "krbtgt/lab", ErrorCode: 6})},
-		{"the controller itself", event(4768, "TargetUserName", "DC1$", "ServiceName", "krbtgt", "IpAddress", "::1", "IpPort", "0", "TicketOptions", "0x40810010", "PreAuthType", "2"),
+		{"the controller itself", security(4768, "TargetUserName", "DC1$", "ServiceName", "krbtgt", "IpAddress", "::1", "IpPort", "0", "TicketOptions", "0x40810010", "PreAuthType", "2"),
 			as(activity.Activity{Source: activity.Endpoint{Host: "DC1.lab.example"}, Account: activity.Account{Name: "DC1$"}, Outcome: activity.Success},
 				activity.Kerberos{Service: "krbtgt", PAData: []int32{2}})},
-		{"wrong password", event(4771, "TargetUserName", "alice", "TargetSid", "S-1-5-21-1-2-3-1104", "ServiceName", "krbtgt/LAB.EXAMPLE",
+		{"wrong password", security(4771, "TargetUserName", "alice", "TargetSid", "S-1-5-21-1-2-3-1104", "ServiceName", "krbtgt/LAB.EXAMPLE",
 			"IpAddress", "10.0.0.5", "IpPort", "70000", "TicketOptions", "0x40810010", "Status", "0x18", "PreAuthType", "2"),
 			as(activity.Activity{Source: client("10.0.0.5", 0), Account: alice, Outcome: activity.Failure, Error: "KDC_ERR_PREAUTH_FAILED"},
 				activity.Kerberos{Realm: "LAB.EXAMPLE", Service: "krbtgt/LAB.EXAMPLE", PAData: []int32{2}, ErrorCode: 24})},
-		{"replication right", event(4662, "SubjectUserName", "alice", "SubjectDomainName", "LAB", "SubjectUserSid", "S-1-5-21-1-2-3-1104", "ObjectServer", "DS",
+		{"replication right", security(4662, "SubjectUserName", "alice", "SubjectDomainName", "LAB", "SubjectUserSid", "S-1-5-21-1-2-3-1104", "ObjectServer", "DS",
 			"ObjectType", "%{19195A5B-6da0-11d0-afd3-00c04fd930c9}", "ObjectName", "DC=lab,DC=example", "AccessMask", "0x100",
 			"Properties", "%%7688\r\n\t\t{1131F6AD-9c07-11d1-f79f-00c04fc2dcd2}\r\n\t{not a guid}{19195a5b-6da0-11d0-afd3-00c04fd930c9"),
 			&activity.Activity{Kind: activity.DirectoryAccess, Account: activity.Account{Name: "alice", Domain: "LAB", SID: "S-1-5-21-1-2-3-1104"}, Outcome: activity.Success,
@@ -110,30 +110,30 @@ func TestActivities(t *testing.T) {
 
 // TestCounted has events that give no activity, and why.
 func TestCounted(t *testing.T) {
-	foreign := event(4768)
+	foreign := security(4768)
 	foreign.Provider = "Sysmon"
 	for _, c := range []struct {
 		event *decode.Event
 		want  string
 	}{
 		{foreign, otherProvider},
-		{event(4624), otherID},
-		{event(4768, "Status", "0x0"), noAccount},
-		{event(4768, "TargetUserName", "-", "Status", "0x0"), noAccount},
-		{event(4768, "TargetUserName", "a", "Status", "yes"), badNumber},
-		{event(4768, "TargetUserName", "a", "Status", "0x100000000"), badNumber},
-		{event(4768, "TargetUserName", "a", "TicketEncryptionType", "x"), badNumber},
-		{event(4771, "TargetUserName", "a"), badNumber},
-		{event(4662, "ObjectServer", "LSA"), otherServer},
-		{event(4662, "ObjectServer", "DS", "AccessMask", "-1"), badNumber},
-		{event(4662, "ObjectServer", "DS"), noAccount},
+		{security(4688), otherID},
+		{security(4768, "Status", "0x0"), noAccount},
+		{security(4768, "TargetUserName", "-", "Status", "0x0"), noAccount},
+		{security(4768, "TargetUserName", "a", "Status", "yes"), badNumber},
+		{security(4768, "TargetUserName", "a", "Status", "0x100000000"), badNumber},
+		{security(4768, "TargetUserName", "a", "TicketEncryptionType", "x"), badNumber},
+		{security(4771, "TargetUserName", "a"), badNumber},
+		{security(4662, "ObjectServer", "LSA"), otherServer},
+		{security(4662, "ObjectServer", "DS", "AccessMask", "-1"), badNumber},
+		{security(4662, "ObjectServer", "DS"), noAccount},
 	} {
 		got, counts := run(t, c.event)
 		if len(got) != 0 || len(counts) != 1 || counts[c.want] != 1 {
 			t.Errorf("%d %v: %d activities, counted %v, want %q", c.event.ID, c.event.Fields, len(got), counts, c.want)
 		}
 	}
-	e := event(4771, "TargetUserName", "a", "Status", "24")
+	e := security(4771, "TargetUserName", "a", "Status", "24")
 	e.Zoneless, e.Cut = true, 2
 	if got, counts := run(t, e); len(got) != 1 || counts[zoneless] != 1 || counts[cut] != 1 {
 		t.Errorf("%d activities, counted %v", len(got), counts)
@@ -155,7 +155,7 @@ func FuzzRead(f *testing.F) {
 	f.Add(uint32(4771), "", "24", "::1", "")
 	f.Add(uint32(4662), "-", "0x100", "fe80::1%eth0", "%{")
 	f.Fuzz(func(t *testing.T, id uint32, name, number, addr, guid string) {
-		out, _ := run(t, event(id, "TargetUserName", name, "SubjectUserName", name, "Status", number, "PreAuthType", number, "AccessMask", number,
+		out, _ := run(t, security(id, "TargetUserName", name, "SubjectUserName", name, "Status", number, "PreAuthType", number, "AccessMask", number,
 			"TicketEncryptionType", number, "IpAddress", addr, "IpPort", number, "ObjectServer", "DS", "ObjectName", guid, "Properties", guid, "TargetSid", name, "ServiceName", name))
 		for _, a := range out {
 			if a.ID == (activity.ID{}) || a.Account.Zero() {
