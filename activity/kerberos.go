@@ -28,7 +28,7 @@ func (t *TicketID) UnmarshalText(b []byte) error {
 
 // Ticket is the readable outside of a Kerberos ticket.
 type Ticket struct {
-	ID      TicketID `json:"id" pb:"1"` // zero where an event tells of the ticket
+	ID      TicketID `json:"id,omitzero" pb:"1"` // zero where an event tells of the ticket
 	Realm   string   `json:"realm,omitempty" pb:"2"`
 	Service string   `json:"service,omitempty" pb:"3"` // sname, components joined by "/"
 	EType   int32    `json:"etype,omitempty" pb:"4"`   // of enc-part: 17 AES128, 18 AES256, 23 RC4, …

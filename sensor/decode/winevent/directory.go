@@ -1,6 +1,7 @@
 package winevent
 
 import (
+	"regexp"
 	"strings"
 
 	"github.com/verderer/verderer/activity"
@@ -161,8 +162,12 @@ func search(x *decode.Context, now activity.Time, f fields) *activity.Activity {
 	return a
 }
 
-// compact takes out the spaces between the parts of a filter, which the event
-// has and RFC 4515 has not.
+// bits are the matching rules for bits (MS-ADTS §3.1.1.3.4.4), which the event
+// writes as (userAccountControl&2).
+var bits = regexp.MustCompile(`\(([A-Za-z][A-Za-z0-9.-]*)([&|])([0-9]+)\)`)
+
+// compact makes RFC 4515 of a filter as the event has it, which puts spaces
+// between its parts.
 func compact(s string) string {
 	var b strings.Builder
 	between := true // not within an assertion
@@ -178,7 +183,14 @@ func compact(s string) string {
 		}
 		b.WriteByte(c)
 	}
-	return b.String()
+	return bits.ReplaceAllStringFunc(b.String(), func(m string) string {
+		i := strings.IndexAny(m, "&|")
+		rule := ":1.2.840.113556.1.4.803:="
+		if m[i] == '|' {
+			rule = ":1.2.840.113556.1.4.804:="
+		}
+		return m[:i] + rule + m[i+1:]
+	})
 }
 
 // dnsAnswer reads events 257 and 258 of the DNS server's analytical log: a

@@ -105,7 +105,8 @@ func (f fields) yes(name string) bool {
 	return false
 }
 
-// long is a value of at most 64 bits, decimal or hexadecimal. Nothing at all is 0.
+// long is a value of at most 64 bits, decimal or hexadecimal; one of 32 may have
+// a sign, as PowerShell shows some. Nothing at all is 0.
 func (f fields) long(name string) (uint64, bool) { return parse(f.text(name), 64) }
 
 // number is one of at most 32 bits.
@@ -121,6 +122,10 @@ func parse(s string, bits int) (uint64, bool) {
 	base := 10
 	if len(s) > 2 && s[0] == '0' && s[1]|0x20 == 'x' {
 		s, base = s[2:], 16
+	}
+	if s[0] == '-' && bits == 32 { // the same bits, with a sign
+		n, err := strconv.ParseInt(s, 10, 32)
+		return uint64(uint32(n)), err == nil
 	}
 	n, err := strconv.ParseUint(s, base, bits)
 	return n, err == nil

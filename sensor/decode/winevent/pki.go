@@ -101,7 +101,7 @@ func setting(x *decode.Context, now activity.Time, f fields) *activity.Activity 
 	if of.entry != "" {
 		s.Entry = f.text(of.entry)
 	}
-	if s.Entry == "" && s.Value == "" {
+	if s.Value == "" && (of.entry == "" || s.Entry == "") {
 		x.Count(noObject, 1)
 		return nil
 	}
@@ -120,9 +120,9 @@ func federationSetting(x *decode.Context, now activity.Time, f fields) *activity
 	}
 	a := event(x, activity.ServerSetting, now, f)
 	a.Account = f.user()
-	s := &activity.Setting{Event: f.ID, Entry: at(data, 0)}
+	s := &activity.Setting{Event: f.ID, Instance: at(data, 0), Entry: at(data, 1)}
 	var rest []string
-	for i := 1; i < len(data); i++ {
+	for i := 2; i < len(data); i++ {
 		if v := at(data, i); v != "" {
 			rest = append(rest, v)
 		}

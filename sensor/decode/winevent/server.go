@@ -15,7 +15,7 @@ func service(x *decode.Context, now activity.Time, f fields) *activity.Activity 
 	s := &activity.Service{Act: "create", Name: f.text("ServiceName")}
 	a.Service = s
 	if f.ID == 7045 {
-		a.Account = f.user()
+		a.Account.SID = sid(f.User) // AccountName is the service's, whoever states it
 		s.Image, s.RunAs = f.text("ImagePath"), f.text("AccountName")
 		s.Type, s.Start = words(serviceTypes, f.text("ServiceType")), words(startTypes, f.text("StartType"))
 	} else {
