@@ -1,5 +1,7 @@
 package capture
 
+import "unicode/utf8"
+
 // Event is one record of a Windows event log or of an audit log of Samba,
 // whatever format it came in.
 type Event struct {
@@ -60,7 +62,11 @@ func (e *Event) add(name, value string) {
 		return
 	}
 	if len(value) > maxValue {
-		value = value[:maxValue]
+		n := maxValue
+		for n > maxValue-utf8.UTFMax && !utf8.RuneStart(value[n]) {
+			n--
+		}
+		value = value[:n]
 		e.Cut++
 	}
 	e.Fields = append(e.Fields, Field{name, value})

@@ -25,6 +25,9 @@ const (
 	// maxSteps caps the steps of all records of a chunk: about 1,000 of the
 	// shortest records fit into one, with some 100 steps each.
 	maxSteps = 8 * ChunkSize
+	// maxRecordSteps caps those of one record, so that it leaves some to the
+	// others. The widest events have some 300.
+	maxRecordSteps = ChunkSize
 	// maxTokens caps the tokens of templates compiled in a chunk, each of at
 	// least one byte: honest templates do not overlap.
 	maxTokens = 2 * ChunkSize
@@ -86,6 +89,7 @@ type Reader struct {
 	templates map[uint32]template
 	tokens    int               // compiled in this chunk
 	ran       int               // steps in this chunk
+	limit     int               // of ran, for the record at hand
 	strings   map[string]string // names, computers: what comes again and again
 	values    []value           // of the templates being run, innermost last
 	nest      int
@@ -164,7 +168,7 @@ func (r *Reader) emit(report *Report, at, size int, emit func(*Record)) {
 	*rec = Record{Index: report.Records, Offset: at, Number: u64(r.b, at+8), ID: u64(r.b, at+8), Fields: rec.Fields[:0]}
 	report.Records++
 	r.out.begin()
-	r.nest, r.values = 0, r.values[:0]
+	r.nest, r.values, r.limit = 0, r.values[:0], min(r.ran+maxRecordSteps, maxSteps)
 	if err := r.fragment(at+recordHeader, at+size-recordTail, true); err != nil {
 		report.fault(at, "left out a record: %v", err)
 		return
@@ -180,7 +184,7 @@ var (
 	errRunsOut = errors.New("its content runs out of the record")
 	errNest    = fmt.Errorf("templates nested deeper than %d", maxNest)
 	errDepth   = fmt.Errorf("elements nested deeper than %d", maxDepth)
-	errSteps   = fmt.Errorf("a chunk whose records take more than %d steps", maxSteps)
+	errSteps   = fmt.Errorf("more than %d steps, or %d with the records before", maxRecordSteps, maxSteps)
 	errTokens  = fmt.Errorf("a chunk with more than %d tokens of templates", maxTokens)
 )
 

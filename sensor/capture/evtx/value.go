@@ -88,7 +88,7 @@ func (r *Reader) value(v value) error {
 		}
 		w.buf = appendValue(w.buf, kind, b[:n])
 		b = b[n:]
-		if r.ran++; r.ran > maxSteps {
+		if r.ran++; r.ran > r.limit {
 			return errSteps
 		}
 	}

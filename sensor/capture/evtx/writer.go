@@ -110,7 +110,7 @@ func (w *writer) begin() {
 
 // run takes the steps of a template with their values.
 func (r *Reader) run(t template, values []value) error {
-	if r.ran += t.to - t.from; r.ran > maxSteps {
+	if r.ran += t.to - t.from; r.ran > r.limit {
 		return errSteps
 	}
 	w := &r.out
