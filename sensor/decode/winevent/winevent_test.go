@@ -211,7 +211,7 @@ func TestFilter(t *testing.T) {
 // TestXML has XML that is none, or too much.
 func TestXML(t *testing.T) {
 	for in, want := range map[string]bool{
-		"": false, "text": false, "<a/>": true, "<a>": false, "<a></b>": false, "<a><b>c</b></a>": true,
+		"": false, "text": false, "<a/>": true, "<a>": false, "<a></b>": false, "<a><b>c</b></a>": true, "&lt;a&gt;&amp;amp;&lt;/a&gt;": true,
 		strings.Repeat("<a>", maxXMLDepth+1) + strings.Repeat("</a>", maxXMLDepth+1): false,
 		"<a>" + strings.Repeat("<b/>", maxXMLTokens) + "</a>":                        false,
 		"<!DOCTYPE a [<!ENTITY e \"e\">]><a>&e;</a>":                                 false,

@@ -2,6 +2,7 @@ package winevent
 
 import (
 	"encoding/xml"
+	"html"
 	"io"
 	"strings"
 )
@@ -15,7 +16,11 @@ const (
 // elements calls take with the text of each element that has no others in it,
 // and the names above it. It tells whether s was XML to its end.
 func elements(s string, take func(path []string, text string)) bool {
-	d := xml.NewDecoder(strings.NewReader(strings.TrimLeft(s, "\ufeff \t\r\n")))
+	s = strings.TrimLeft(s, "\ufeff \t\r\n")
+	if strings.HasPrefix(s, "&lt;") { // escaped once more by NXLog
+		s = html.UnescapeString(s)
+	}
+	d := xml.NewDecoder(strings.NewReader(s))
 	// The declaration says UTF-16, which it was until it was read.
 	d.CharsetReader = func(_ string, r io.Reader) (io.Reader, error) { return r, nil }
 	var path []string
