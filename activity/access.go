@@ -3,7 +3,7 @@ package activity
 // Access is the detail of an audited operation on a directory object (Windows
 // event 4662).
 type Access struct {
-	ObjectServer string   `json:"objectServer" pb:"1"`                // "DS": the directory service
+	ObjectServer string   `json:"objectServer" pb:"1"`                // "DS": the directory service; "LSA": a secret of the domain controller
 	ObjectType   string   `json:"objectType,omitempty" pb:"2"`        // schemaIDGUID of the object's class, or its name
 	ObjectName   string   `json:"objectName,omitempty" pb:"3"`        // objectGUID, or its DN
 	AccessMask   uint32   `json:"accessMask" pb:"4"`                  // MS-ADTS §5.1.3.2

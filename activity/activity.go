@@ -184,9 +184,9 @@ const (
 // Via says what a fact was read from. Packets are the rule and stand as "".
 type Via string
 
-// ViaEvent is a record of a Windows event log. It says less than the exchange
-// it was written for: a KDC's event names no etypes of the request, and the
-// computer that wrote it by name only.
+// ViaEvent is a record of a Windows event log, or of an audit log of Samba. It
+// says less than the exchange it was written for: a KDC's event mostly names no
+// etypes of the request, and the computer that wrote it by name only.
 const ViaEvent Via = "event"
 
 // Endpoint is one side of an activity as the source saw it. Host is a name

@@ -1,5 +1,7 @@
 package activity
 
+import "strings"
+
 // Change is the detail of one operation that changed the directory: an LDAP
 // add, modify, rename or delete, a call of MS-SAMR, a password change, or a
 // Windows event that tells of one.
@@ -29,7 +31,25 @@ type AttributeChange struct {
 	Act    string   `json:"act,omitempty" pb:"2"`           // "add", "delete", "replace", "increment"
 	Values []string `json:"values,omitempty" pb:"3,max=64"` // those that are text and no secret; at most MaxValues
 	Count  int      `json:"count,omitempty" pb:"4"`         // of values, secret ones and those that are no text included
+	Old    []string `json:"old,omitempty" pb:"5,max=64"`    // values before, where the source tells
 }
+
+// secretAttributes hold what proves an identity, or gives it away: their values
+// are counted and never kept. Windows lets nobody read the first five, but
+// whoever writes them sends them.
+var secretAttributes = map[string]bool{
+	"unicodepwd": true, "dbcspwd": true, "ntpwdhistory": true, "lmpwdhistory": true, "supplementalcredentials": true,
+	"userpassword": true, "unixuserpassword": true, "cleartextpassword": true,
+	"trustauthincoming": true, "trustauthoutgoing": true, "currentvalue": true, "priorvalue": true,
+	"initialauthincoming": true, "initialauthoutgoing": true,
+	"msds-managedpassword": true, "msds-managedpasswordid": true, "msds-managedpasswordpreviousid": true,
+	"ms-mcs-admpwd": true, "mslaps-password": true, "mslaps-encryptedpassword": true, "mslaps-encryptedpasswordhistory": true,
+	"mslaps-encrypteddsrmpassword": true, "mslaps-encrypteddsrmpasswordhistory": true,
+	"msfve-recoverypassword": true, "msfve-keypackage": true, "mskds-rootkeydata": true, "peklist": true,
+}
+
+// SecretAttribute tells an attribute whose values are never kept.
+func SecretAttribute(name string) bool { return secretAttributes[strings.ToLower(name)] }
 
 // Caps of a Change. AD itself takes more in one operation; what is beyond is
 // counted by AttributeChange.Count.
@@ -88,25 +108,4 @@ func (l *Logon) canon(c *canonical) {
 	c.int(int64(l.LogonID))
 	c.int(int64(l.Status))
 	c.text(l.Relying)
-}
-
-// VPN is the detail of a RADIUS accounting request (RFC 2866).
-type VPN struct {
-	Session   string `json:"session,omitempty" pb:"1"`   // Acct-Session-Id
-	Act       string `json:"act" pb:"2"`                 // "start", "interim", "stop"
-	Assigned  string `json:"assigned,omitempty" pb:"3"`  // Framed-IP-Address or Framed-IPv6-Address: inside
-	Client    string `json:"client,omitempty" pb:"4"`    // Calling-Station-Id or Tunnel-Client-Endpoint: outside
-	NAS       string `json:"nas,omitempty" pb:"5"`       // NAS-Identifier, else NAS-IP-Address
-	Seconds   uint32 `json:"seconds,omitempty" pb:"6"`   // Acct-Session-Time
-	Confirmed bool   `json:"confirmed,omitempty" pb:"7"` // an Accounting-Response was seen
-	Cause     uint32 `json:"cause,omitempty" pb:"8"`     // Acct-Terminate-Cause
-}
-
-func (v *VPN) canon(c *canonical) {
-	c.text(v.Session)
-	c.text(v.Act)
-	c.text(v.Assigned)
-	c.text(v.Client)
-	c.text(v.NAS)
-	c.int(int64(v.Seconds))
 }

@@ -13,6 +13,13 @@ type DRS struct {
 	RequestSize  int    `json:"requestSize,omitempty" pb:"8"`   // stub bytes of the request
 	ResponseSize int    `json:"responseSize,omitempty" pb:"9"`  // stub bytes of the response, all fragments
 	Auth         *Auth  `json:"auth,omitempty" pb:"10"`         // who the connection is authenticated as
+
+	// Of Windows events 4928 and 4929, which tell what a call made of the
+	// domain controller; Opnum is then that of the call there must have been.
+	Event       uint32 `json:"event,omitempty" pb:"20"`
+	Source      string `json:"source,omitempty" pb:"21"`       // SourceDRA, DN of the server's NTDS Settings, or SourceAddr
+	Destination string `json:"destination,omitempty" pb:"22"`  // DestinationDRA
+	Options     uint32 `json:"replicaFlags,omitempty" pb:"23"` // DRS_OPTIONS
 }
 
 // DRSUAPI operations that rules look at (MS-DRSR §4.1).
@@ -38,4 +45,9 @@ func (d *DRS) canon(c *canonical) {
 	c.int(int64(d.RequestSize))
 	c.int(int64(d.ResponseSize))
 	d.Auth.canon(c)
+	if d.Event != 0 { // calls keep the ids they had before there were events
+		c.int(int64(d.Event))
+		c.text(d.Source)
+		c.text(d.Destination)
+	}
 }

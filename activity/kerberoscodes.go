@@ -133,3 +133,17 @@ func ETypeName(etype int32) string {
 	}
 	return "etype " + strconv.Itoa(int(etype))
 }
+
+// ETypeCode is the number of an encryption type by its name, 0 for none that is
+// listed. arcfour-hmac-md5 is what Heimdal calls rc4-hmac.
+func ETypeCode(name string) int32 {
+	if name == "arcfour-hmac-md5" || name == "arcfour-hmac" {
+		return 23
+	}
+	for code, n := range etypeNames {
+		if n == name {
+			return code
+		}
+	}
+	return 0
+}

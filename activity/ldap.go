@@ -37,7 +37,30 @@ type LDAPSearch struct {
 	Entries    int      `json:"entries" pb:"7"`                      // searchResEntry messages counted before the result
 	ResultCode int32    `json:"resultCode" pb:"8"`                   // −1 when no result was seen
 	NetlogonOp uint16   `json:"netlogonOp,omitempty" pb:"9"`         // opcode of the Netlogon attribute of a locator answer: 19, 23 known, 21, 25 user unknown
+
+	Ping           *LDAPPing `json:"ping,omitempty" pb:"10"`                  // of a locator ping
+	ResultControls []string  `json:"resultControls,omitempty" pb:"11,max=16"` // OIDs of the result's controls
 }
+
+// LDAPPing is what a domain controller locator asks for in its filter
+// (MS-ADTS §6.3.3.2).
+type LDAPPing struct {
+	DNSDomain string `json:"dnsDomain,omitempty" pb:"1"`
+	Host      string `json:"host,omitempty" pb:"2"` // NetBIOS name of the client
+	User      string `json:"user,omitempty" pb:"3"` // account that is asked for, and that the opcode of the answer is about
+	AAC       uint32 `json:"aac,omitempty" pb:"4"`  // userAccountControl bits that the account may have: 0x10 user, 0x80 computer, 0x100 domain controller
+	NtVer     uint32 `json:"ntVer,omitempty" pb:"5"`
+}
+
+// What the opcode of a locator answer says of the user (MS-ADTS §6.3.1.3).
+const (
+	NetlogonResponse      uint16 = 19 // LOGON_SAM_LOGON_RESPONSE
+	NetlogonPause         uint16 = 20
+	NetlogonUserUnknown   uint16 = 21
+	NetlogonResponseEx    uint16 = 23
+	NetlogonPauseEx       uint16 = 24
+	NetlogonUserUnknownEx uint16 = 25
+)
 
 func (s *LDAPSearch) canon(c *canonical) {
 	c.int(int64(s.MessageID))

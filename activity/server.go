@@ -88,10 +88,14 @@ type Setting struct {
 	Event uint32 `json:"event" pb:"1"`
 	Entry string `json:"entry,omitempty" pb:"2"` // which setting, or table
 	Value string `json:"value,omitempty" pb:"3"` // the new value
+	Old   string `json:"old,omitempty" pb:"4"`   // the value before, where the event tells
+
+	Instance string `json:"instance,omitempty" pb:"5"` // of AD FS: an id that the events of one change share
 }
 
 func (s *Setting) canon(c *canonical) {
 	c.int(int64(s.Event))
+	c.text(s.Instance)
 	c.text(s.Entry)
 	c.text(s.Value)
 }

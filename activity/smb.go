@@ -44,24 +44,3 @@ func (s *SMB) canon(c *canonical) {
 	c.int(int64(s.Status))
 	s.Auth.canon(c)
 }
-
-// NetBIOS is the detail of a NetBIOS name service question or registration
-// (RFC 1002 §4.2).
-type NetBIOS struct {
-	ID      uint16   `json:"id" pb:"1"`
-	Opcode  uint8    `json:"opcode" pb:"2"`                   // 0 query, 5 registration, 6 release, 7 WACK, 8 refresh
-	Name    string   `json:"name" pb:"3"`                     // 15 characters, right-trimmed
-	Suffix  uint8    `json:"suffix" pb:"4"`                   // 0x00 workstation, 0x20 server, 0x1b, 0x1c, 0x1e domain
-	Type    uint16   `json:"type" pb:"5"`                     // 0x20 NB, 0x21 NBSTAT
-	RCode   int32    `json:"rcode" pb:"6"`                    // −1 when no answer was seen
-	Answers []string `json:"answers,omitempty" pb:"7,max=64"` // addresses of NB, names as NAME<20> of NBSTAT
-}
-
-func (n *NetBIOS) canon(c *canonical) {
-	c.int(int64(n.ID))
-	c.int(int64(n.Opcode))
-	c.text(n.Name)
-	c.int(int64(n.Suffix))
-	c.int(int64(n.Type))
-	c.int(int64(n.RCode))
-}

@@ -61,7 +61,7 @@ func (r *Resolver) learnKerberos(a *activity.Activity, answered bool) {
 		h := r.touch(a.Target.Addr)
 		h.KDC = max(h.KDC, a.Time)
 	}
-	if k.Issued == nil {
+	if k.Issued == nil || k.Issued.ID == (activity.TicketID{}) { // an event tells of no ticket
 		return
 	}
 	if asked {

@@ -3,6 +3,8 @@ package capture
 import (
 	"bytes"
 	"io"
+	"os"
+	"path/filepath"
 	"testing"
 )
 
@@ -129,4 +131,28 @@ func TestNoAllocations(t *testing.T) {
 			t.Errorf("%s: %v allocations a packet", name, n)
 		}
 	}
+}
+
+// BenchmarkEVTX reads a security log of the corpus, as a whole.
+func BenchmarkEVTX(b *testing.B) {
+	content, err := os.ReadFile(filepath.Join(corpus(b), "evtx", "oe_security.evtx"))
+	if err != nil {
+		b.Skip(err)
+	}
+	b.ReportAllocs()
+	b.SetBytes(int64(len(content)))
+	events := 0
+	for b.Loop() {
+		s, err := Reader("bench", bytes.NewReader(content))
+		if err != nil {
+			b.Fatal(err)
+		}
+		var c Chunk
+		for events = 0; ; events++ {
+			if err := s.Next(&c); err != nil {
+				break
+			}
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*events), "ns/event")
 }

@@ -1,12 +1,17 @@
 package capture
 
-// Event is one record of a Windows event log, whatever format it came in.
+import "unicode/utf8"
+
+// Event is one record of a Windows event log or of an audit log of Samba,
+// whatever format it came in.
 type Event struct {
 	Channel  string // "Security"
-	Provider string // "Microsoft-Windows-Security-Auditing"
+	Provider string // "Microsoft-Windows-Security-Auditing"; Samba
 	ID       uint32
 	Record   uint64  // EventRecordID, 0 where the input states none
 	Computer string  // that wrote it
+	User     string  // SID of the account that it was written for, "" where the input states none
+	Failure  bool    // an audit of something that failed
 	Fields   []Field // of EventData or UserData; at most maxFields
 
 	// Zoneless tells that the time was stated without a zone and taken as UTC.
@@ -15,11 +20,21 @@ type Event struct {
 	Cut int
 }
 
-// Field is one named value. Numbers are text as the input has it: an EVTX
-// record may say 24 where the same event says 0x18 in JSON.
+// Samba is the Provider of a record of Samba's JSON audit logs. Channel is its
+// type ("dsdbChange"), ID its eventId or 0, and a field's Name the path to a
+// value, with dots, list items by their number: "attributes.member.actions.0.action".
+const Samba = "Samba"
+
+// Field is one named value, as Windows shows it: what an EVTX record has as a
+// number of 32 bits in hex is 0x18 as in other formats. A value without a name
+// is "Data"; there may be several.
 type Field struct {
 	Name, Value string
 }
+
+// auditFailure is the bit of Keywords that says it (winmeta.xml,
+// WINEVENT_KEYWORD_AUDIT_FAILURE).
+const auditFailure = 1 << 52
 
 const (
 	// maxFields caps the fields of an event: manifests of Windows define fewer
@@ -32,9 +47,9 @@ const (
 
 // Get is the value of the first field of that name, "" without one.
 func (e *Event) Get(name string) string {
-	for _, f := range e.Fields {
-		if f.Name == name {
-			return f.Value
+	for i := range e.Fields {
+		if e.Fields[i].Name == name {
+			return e.Fields[i].Value
 		}
 	}
 	return ""
@@ -47,7 +62,11 @@ func (e *Event) add(name, value string) {
 		return
 	}
 	if len(value) > maxValue {
-		value = value[:maxValue]
+		n := maxValue
+		for n > maxValue-utf8.UTFMax && !utf8.RuneStart(value[n]) {
+			n--
+		}
+		value = value[:n]
 		e.Cut++
 	}
 	e.Fields = append(e.Fields, Field{name, value})

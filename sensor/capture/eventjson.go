@@ -2,18 +2,10 @@ package capture
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"math"
-	"slices"
-	"strconv"
-	"strings"
-	"time"
-
-	"github.com/verderer/verderer/activity"
 )
 
 // maxObject caps one JSON object. An event is at most 64 KiB of UTF-16 in
@@ -21,10 +13,8 @@ import (
 // character escaped, it stays below this.
 const maxObject = 1 << 20
 
-// eventJSON reads Windows events in JSON: one object a line, or one array of
-// objects. Two shapes are read: flat, as NXLog writes it (EventID, Channel,
-// Hostname, EventTime and the event's fields beside each other), and nested as
-// {"Event": {"System": …, "EventData": …}}.
+// eventJSON reads Windows events, or Samba's audit, in JSON: one object a line,
+// or one array of objects. eventshape.go says which shapes of an object are read.
 type eventJSON struct {
 	w     *window
 	begun bool
@@ -196,140 +186,4 @@ func (j *eventJSON) recover(n int) {
 		}
 		j.w.skip(1)
 	}
-}
-
-// parseEvent reads one object. Its names may come in any order; of a name that
-// stands twice the last counts, as in most readers.
-func parseEvent(b []byte) (*Event, activity.Time, error) {
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.UseNumber()
-	var o map[string]any
-	if err := d.Decode(&o); err != nil {
-		return nil, 0, fmt.Errorf("reading an object: %w", err)
-	}
-	e := new(Event)
-	var stated []string // the time, by how well it is stated
-	var record any
-	if inner, ok := o["Event"].(map[string]any); ok {
-		system, _ := inner["System"].(map[string]any)
-		stated = append(stated, systemTime(system))
-		provider, _ := system["Provider"].(map[string]any)
-		e.Provider, e.Channel, e.Computer = jsonText(provider["Name"]), jsonText(system["Channel"]), jsonText(system["Computer"])
-		if e.Provider == "" {
-			e.Provider = jsonText(provider["#attributes"], "Name")
-		}
-		e.ID, record = jsonID(system["EventID"]), system["EventRecordID"]
-		data, _ := inner["EventData"].(map[string]any)
-		e.take(data)
-	} else {
-		e.Channel, e.Computer = jsonText(o["Channel"]), jsonText(o["Hostname"])
-		e.Provider = jsonText(o["SourceName"])
-		if e.Provider == "" {
-			e.Provider = jsonText(o["ProviderName"])
-		}
-		e.ID, record = jsonID(o["EventID"]), o["RecordNumber"]
-		if record == nil {
-			record = o["EventRecordID"]
-		}
-		stated = []string{jsonText(o["SystemTime"]), jsonText(o["TimeCreated"])}
-		e.take(o)
-	}
-	if e.ID == 0 || e.Channel == "" && e.Provider == "" {
-		return nil, 0, errors.New("no EventID with a Channel or SourceName")
-	}
-	e.Record, _ = strconv.ParseUint(jsonText(record), 10, 64)
-	at := e.time(o, stated)
-	if at == 0 {
-		return nil, 0, errors.New("an event without a time")
-	}
-	return e, at, nil
-}
-
-// take adds the plain values as fields, by name: JSON objects have no order.
-func (e *Event) take(o map[string]any) {
-	for _, k := range slices.Sorted(maps.Keys(o)) {
-		switch o[k].(type) {
-		case string, json.Number, bool:
-			e.add(k, jsonText(o[k]))
-		}
-	}
-}
-
-// time reads when the event was written. Times with a zone come first; UtcTime
-// is Sysmon's and UTC by its name. @timestamp is the collector's word, near
-// enough, and better than an EventTime without a zone, which NXLog writes in
-// the local time of wherever it ran.
-func (e *Event) time(o map[string]any, stated []string) activity.Time {
-	local := jsonText(o["EventTime"])
-	for _, s := range append(stated, local) {
-		if t, zoned := parseStamp(s); t != 0 && zoned {
-			return t
-		}
-	}
-	if t, _ := parseStamp(jsonText(o["UtcTime"])); t != 0 {
-		return t
-	}
-	for _, s := range append([]string{jsonText(o["@timestamp"])}, append(stated, local)...) {
-		if t, zoned := parseStamp(s); t != 0 {
-			e.Zoneless = !zoned
-			return t
-		}
-	}
-	return 0
-}
-
-// parseStamp reads a time, 0 for none, and whether it names its zone.
-func parseStamp(s string) (t activity.Time, zoned bool) {
-	if s == "" || len(s) > 64 {
-		return 0, false
-	}
-	s = strings.Replace(s, " ", "T", 1)
-	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999"} {
-		v, err := time.Parse(layout, s)
-		if err == nil && v.Year() >= 1970 && v.Year() < 2262 {
-			return activity.Time(v.UnixNano()), layout == time.RFC3339Nano
-		}
-	}
-	return 0, false
-}
-
-// systemTime is System/TimeCreated, in the ways that converters from XML name
-// an attribute.
-func systemTime(system map[string]any) string {
-	created, _ := system["TimeCreated"].(map[string]any)
-	for _, name := range []string{"SystemTime", "@SystemTime", "-SystemTime"} {
-		if s := jsonText(created[name]); s != "" {
-			return s
-		}
-	}
-	return jsonText(created["#attributes"], "SystemTime")
-}
-
-// jsonID is an EventID: a number, the text of one, or an object with Qualifiers.
-func jsonID(v any) uint32 {
-	s := jsonText(v)
-	for _, name := range []string{"Value", "#text"} {
-		if s == "" {
-			s = jsonText(v, name)
-		}
-	}
-	n, _ := strconv.ParseUint(s, 10, 32)
-	return uint32(n)
-}
-
-// jsonText is the text of a plain value, or of the one at path below it.
-func jsonText(v any, path ...string) string {
-	for _, name := range path {
-		o, _ := v.(map[string]any)
-		v = o[name]
-	}
-	switch v := v.(type) {
-	case string:
-		return v
-	case json.Number:
-		return v.String()
-	case bool:
-		return strconv.FormatBool(v)
-	}
-	return ""
 }

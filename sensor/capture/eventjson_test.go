@@ -115,6 +115,11 @@ func TestEventJSONTwice(t *testing.T) {
 func FuzzEventJSON(f *testing.F) {
 	f.Add([]byte(flat + "\n" + flat[:40] + "\n{}\n" + flat))
 	f.Add([]byte("[" + nested + ", " + flat + "]"))
+	for _, s := range shapes {
+		f.Add([]byte(s))
+	}
+	f.Add([]byte(`  {"timestamp":"2024-05-01T14:00:00+0200","type":"a","a":{"b":[{"c":1}]}}`))
+	f.Add([]byte(`{"Id":1,"LogName":"a","TimeCreated":"/Date(1714564800250)/","Properties":[{"Value":1}]}`))
 	f.Fuzz(func(t *testing.T, content []byte) {
 		if sniff(content) == JSON {
 			events(t, content)

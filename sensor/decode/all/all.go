@@ -10,6 +10,7 @@ import (
 	"github.com/verderer/verderer/sensor/decode/kerberos"
 	"github.com/verderer/verderer/sensor/decode/ldap"
 	"github.com/verderer/verderer/sensor/decode/ntlm"
+	"github.com/verderer/verderer/sensor/decode/sambaaudit"
 	"github.com/verderer/verderer/sensor/decode/winevent"
 )
 
@@ -18,5 +19,5 @@ var Set = decode.Set{
 	Protocols:  []decode.Protocol{kerberos.Protocol, ldap.Protocol, dns.Protocol, dcerpc.Protocol},
 	Inner:      []decode.Inner{gssapi.Inner, kerberos.Inner, ntlm.Inner},
 	Interfaces: []decode.Interface{drsuapi.Interface},
-	Events:     []decode.Events{winevent.Events},
+	Events:     []decode.Events{winevent.Events, sambaaudit.Events},
 }

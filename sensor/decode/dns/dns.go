@@ -280,7 +280,7 @@ func (d *Decoder) emit(q *query) {
 		a.DNS.Answers = r.answers
 		a.DNS.Messages = r.messages
 		if a.Outcome = activity.Success; r.rcode != 0 {
-			a.Outcome, a.Error = activity.Failure, rcodeName(r.rcode)
+			a.Outcome, a.Error = activity.Failure, activity.DNSRCodeName(r.rcode)
 		}
 	}
 	d.x.Emit(a)

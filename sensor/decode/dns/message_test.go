@@ -193,8 +193,8 @@ func TestEqualName(t *testing.T) {
 
 func TestRCodeNames(t *testing.T) {
 	for code, want := range map[int]string{0: "NOERROR", 3: "NXDOMAIN", 5: "REFUSED", 9: "NOTAUTH", 12: "RCODE12", 16: "BADVERS", 4095: "RCODE4095"} {
-		if got := rcodeName(code); got != want {
-			t.Errorf("rcodeName(%d) = %q, want %q", code, got, want)
+		if got := activity.DNSRCodeName(code); got != want {
+			t.Errorf("activity.DNSRCodeName(%d) = %q, want %q", code, got, want)
 		}
 	}
 }

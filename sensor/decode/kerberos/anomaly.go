@@ -73,6 +73,15 @@ const (
 	// by the capture, or beyond maxMessage. No clause is broken. What the
 	// activity does not show may still have been in the message.
 	messageCut
+	// usersDiffer: PA-FOR-USER and PA-S4U-X509-USER name two users, though both
+	// are to say whom the ticket is for (MS-SFU §3.1.5.1.1.1). The activity shows
+	// the former's. Harmless: none known.
+	usersDiffer
+	// certificateUnreadable: what PA-PK-AS-REQ holds is no SignedData with an
+	// X.509 certificate (RFC 4556 §3.2.1, RFC 5652 §5.1), or PA-S4U-X509-USER no
+	// certificate. What of it could be read is shown. Harmless: certificates of
+	// authorities that bend RFC 5280.
+	certificateUnreadable
 )
 
 var anomalyNames = [...]string{
@@ -95,6 +104,8 @@ var anomalyNames = [...]string{
 	"text-not-utf8",
 	"list-cut",
 	"message-cut",
+	"impersonated-users-differ",
+	"certificate-unreadable",
 }
 
 // malformed are the anomalies that made the decoder leave something out.

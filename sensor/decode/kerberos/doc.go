@@ -23,8 +23,18 @@
 // Of pre-authentication data all types are listed, and these are opened: the
 // AP-REQ of PA-TGS-REQ for its ticket (§5.2.7.1), PA-ENC-TIMESTAMP for its
 // etype (§5.2.7.2), PA-ETYPE-INFO and PA-ETYPE-INFO2 (§5.2.7.4, §5.2.7.5),
-// PA-PAC-REQUEST (MS-KILE §2.2.3). A ticket is identified by the hash of its
+// PA-PAC-REQUEST (MS-KILE §2.2.3), PA-PAC-OPTIONS (§2.2.10), PA-FOR-USER and
+// PA-S4U-X509-USER for whom the ticket is to name (MS-SFU §2.2.1, §2.2.2),
+// PA-FX-FAST for the armor and its ticket (RFC 6113 §5.4), and PA-PK-AS-REQ for
+// the certificate that signed (RFC 4556 §3.2.1, RFC 5652 §5.1, RFC 5280) and the
+// length of the Diffie-Hellman prime. The signature is not checked. Of errors the
+// NTSTATUS that Windows adds is read (KERB-EXT-ERROR, MS-KILE §2.2.1, §2.2.2).
+// Of addresses the NetBIOS name is. A ticket is identified by the hash of its
 // cipher; nothing is decrypted and no cipher is kept.
+//
+// The first of additional-tickets is shown as a ticket: the evidence of
+// S4U2proxy (MS-SFU §3.2.5.2), or the TGT of user-to-user. A TGT of another
+// realm, given or named by KDC_ERR_WRONG_REALM, is a referral (RFC 6806 §7, §8).
 //
 // The account of an AS exchange is the cname of the request, as it was asked
 // for (an AS-REP may show another spelling), in the crealm of the reply; that of
@@ -36,10 +46,9 @@
 //
 // # What is not read, on purpose
 //
-// What is sealed with keys; FAST armour and what it protects (RFC 6113), PKINIT
-// (RFC 4556) and S4U (MS-SFU) data beyond their types in the list; from,
-// additional-tickets and the addresses themselves; times and text of KRB-ERROR;
-// TYPED-DATA and KERB-ERROR-DATA (MS-KILE §2.2.2). Other messages on port 88 are
+// What is sealed with keys, so what FAST protects; PKINIT's replies; from,
+// further additional-tickets and other addresses; times and text of KRB-ERROR;
+// TYPED-DATA. Other messages on port 88 are
 // counted. Password changes (RFC 3244) have a port of their own. TLS over TCP
 // (RFC 5021) and KDC proxies (MS-KKDCP) are not followed.
 //
@@ -53,5 +62,7 @@
 //     tag 10 to 30; anything else is a lost place (maxLength);
 //   - 8 requests are open at a time, over UDP one (maxPending);
 //   - 32 etypes, types of pre-authentication data and offered etypes are kept
-//     (maxList), and 4 KiB of each text (activity.MaxText).
+//     (maxList), and 4 KiB of each text (activity.MaxText);
+//   - of a PKINIT request's certificates the signer's is looked for among 16
+//     (maxCertificates), and 64 of its names and 32 of its usages are kept.
 package kerberos

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"path/filepath"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/verderer/verderer/activity"
 	"github.com/verderer/verderer/sensor/decode"
@@ -114,6 +115,16 @@ func FuzzDecoder(f *testing.F) {
 	for _, s := range scripts(f) {
 		f.Add(s, uint16(1460))
 	}
+	certificate, sid := newCertificate(f)
+	armor := field(0, seq(field(0, num(1)), field(1, octets(apReq(ticket("R", krbtgt, sealed(18, "t")))))))
+	workstation := field(9, seq(seq(field(0, num(20)), field(1, octets([]byte("WS01"))))))
+	for _, m := range [][]byte{
+		kdcReq(10, seq(padata(16, pkasReq(seq(sid), certificate)), padata(136, field(0, seq(armor)))), body(alice, krbtgt, 1, workstation)),
+		kdcReq(12, seq(tgt, padata(129, seq(field(0, admin), field(1, str("R")))), padata(130, seq(field(0, seq(field(1, admin), field(3, octets(certificate)))))),
+			padata(167, seq(field(0, flags(1))))), body(nil, cifs, 1, field(11, seq(ticket("R", krbtgt, sealed(18, "t")))))),
+	} {
+		f.Add(append([]byte{opUDP, opToServer, byte(len(m) >> 8), byte(len(m))}, m...), uint16(0))
+	}
 	f.Fuzz(func(t *testing.T, script []byte, piece uint16) {
 		cv := converse(t, activity.TCP)
 		cv.play(script, int(piece)+1)
@@ -137,8 +148,14 @@ func FuzzDecoder(f *testing.F) {
 func check(t *testing.T, a *activity.Activity) {
 	t.Helper()
 	k := a.Kerberos
-	texts := []string{a.Account.Name, a.Account.Domain, string(a.Account.Raw), k.Realm, k.Service}
-	for _, ticket := range []*activity.Ticket{k.Issued, k.Presented} {
+	texts := []string{a.Account.Name, a.Account.Domain, string(a.Account.Raw), k.Realm, k.Service, k.ForUser, k.ForRealm, k.Workstation, k.Referral}
+	if c := k.PKINIT; c != nil {
+		texts = append(append(append(texts, c.Subject, c.Issuer, c.Serial, c.Template, c.SKI, c.AKI), c.Names...), c.Usages...)
+		if len(c.Names) > maxNames || len(c.Usages) > maxUsages {
+			t.Errorf("%d names, %d usages", len(c.Names), len(c.Usages))
+		}
+	}
+	for _, ticket := range []*activity.Ticket{k.Issued, k.Presented, k.Armor, k.Additional} {
 		if ticket != nil {
 			texts = append(texts, ticket.Realm, ticket.Service)
 			if ticket.ID == (activity.TicketID{}) {
@@ -147,8 +164,8 @@ func check(t *testing.T, a *activity.Activity) {
 		}
 	}
 	for _, s := range texts {
-		if len(s) > activity.MaxText {
-			t.Errorf("a text of %d bytes", len(s))
+		if len(s) > activity.MaxText || s != string(a.Account.Raw) && !utf8.ValidString(s) {
+			t.Errorf("text %.40q of %d bytes", s, len(s))
 		}
 	}
 	if len(k.ETypes) > maxList || len(k.PAData) > maxList || len(k.OfferedETypes) > maxList {

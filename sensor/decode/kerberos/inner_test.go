@@ -48,7 +48,7 @@ func TestInner(t *testing.T) {
 	id := func(b byte, token []byte) []byte { return append([]byte{b, 0}, token...) }
 	kerberos := activity.Auth{Mechanism: activity.MechKerberos}
 	withTicket := activity.Auth{Mechanism: activity.MechKerberos, Ticket: &activity.Ticket{
-		ID: activity.NewTicketID([]byte("cipher")), Realm: "LAB.EXAMPLE", Service: "cifs/fs1.lab.example", EType: 18, KVNO: 3}}
+		ID: activity.NewTicketID([]byte("cipher")), Realm: "LAB.EXAMPLE", Service: "cifs/fs1.lab.example", EType: 18, KVNO: 3, Size: 6}}
 	cut := withTicket
 	cut.Anomalies = []string{"kerberos-message-cut"}
 	granted, refused := kerberos, kerberos

@@ -1,8 +1,10 @@
 package kerberos
 
 import (
+	"bytes"
 	"hash/crc32"
 	"slices"
+	"strings"
 
 	"github.com/verderer/verderer/activity"
 	"github.com/verderer/verderer/names"
@@ -284,12 +286,16 @@ func (d *decoder) request(p *parser, number int32, body []byte, now activity.Tim
 		k.PACRequest = &k.pacRequest
 	}
 	k.Addresses = q.Addresses
+	if q.NetBIOS != nil { // 15 characters, filled up with blanks (RFC 1001 §14.1)
+		k.Workstation = p.text(bytes.TrimRight(q.NetBIOS[:min(len(q.NetBIOS), 16)], " \x00"), "")
+	}
 	k.Till, k.Renew = q.Till, q.RTime
 	k.Nonce = q.Nonce
 	k.EncAuthData = q.EncAuthData
 	if q.PAData.HasAPReq {
 		k.Presented = p.outside(&q.PAData.APReq.Ticket, &k.presented, k)
 	}
+	p.rare(&q, k)
 
 	e := exchange{kind: activity.KerberosTGS, requested: now, detail: k, size: len(body)}
 	if number == msgASReq {
@@ -313,6 +319,51 @@ func (d *decoder) request(p *parser, number int32, body []byte, now activity.Tim
 		d.giveUp(maxPending-1, now)
 	}
 	d.pending = append(d.pending, e)
+}
+
+// rare takes what most requests are without, and allocates for it.
+func (p *parser) rare(q *KDCReq, k *detail) {
+	k.PACOptions = q.PAData.PACOptions
+	if f := &q.PAData.FAST; f.Present {
+		k.FAST, k.ArmorType = true, f.ArmorType
+		if len(f.Armor.EncPart.Cipher) > 0 {
+			k.Armor = p.outside(&f.Armor, &activity.Ticket{}, k)
+		}
+	}
+	if len(q.Additional.EncPart.Cipher) > 0 {
+		k.Additional = p.outside(&q.Additional, &activity.Ticket{}, k)
+	}
+	forUser, byX509 := &q.PAData.PAForUser, &q.PAData.PAS4UX509User
+	if u := forUser; u.CName.NameString != nil || byX509.CName.NameString != nil {
+		if u.CName.NameString == nil {
+			u = byX509
+		} else if byX509.CName.NameString != nil && !bytes.Equal(u.CName.NameString, byX509.CName.NameString) {
+			p.found |= usersDiffer
+		}
+		k.ForUser, k.ForUserType = p.name(u.CName, ""), u.CName.NameType
+		k.ForRealm = p.text(u.CRealm, k.Realm)
+	}
+	switch {
+	case q.PAData.PKASReq != nil:
+		k.PKINIT = p.pkinit(q.PAData.PKASReq)
+	case len(byX509.SubjectCertificate) > 0:
+		k.PKINIT = &activity.PKINIT{Chain: 1}
+		p.certificate(byX509.SubjectCertificate, k.PKINIT)
+	}
+}
+
+// referral is the realm that a KDC sends the client on to by the ticket it
+// gives: one for the ticket-granting service of another realm than its own
+// (RFC 4120 §3.3.3.1, RFC 6806 §8). "" for any other ticket.
+func referral(t *activity.Ticket) string {
+	if t == nil {
+		return ""
+	}
+	realm, ok := strings.CutPrefix(t.Service, "krbtgt/")
+	if !ok || strings.EqualFold(realm, t.Realm) {
+		return ""
+	}
+	return realm
 }
 
 // repeats tells that e asks what o asked. The nonce alone would do if every
@@ -341,6 +392,7 @@ func (d *decoder) reply(p *parser, number int32, body []byte, now activity.Time)
 		e.account.Domain = p.text(a.CRealm, e.account.Domain)
 	}
 	k.Issued = p.outside(&a.Ticket, &k.issued, k)
+	k.Referral = referral(k.Issued)
 	k.ReplyEType = a.EncPart.EType
 	k.OfferedETypes = a.PAData.offered()
 	e.found |= p.found
@@ -366,6 +418,10 @@ func (d *decoder) refusal(p *parser, body []byte, now activity.Time) {
 	}
 	k.ErrorCode = a.ErrorCode
 	k.OfferedETypes = a.EData.offered()
+	k.Status = a.ExtError
+	if a.ErrorCode == activity.KRBWrongRealm { // RFC 6806 §7: crealm says where to go
+		k.Referral = p.text(a.CRealm, e.account.Domain)
+	}
 	e.found |= p.found
 	d.emit(&e, activity.Failure, a.name(), now)
 }
@@ -448,6 +504,7 @@ func (p *parser) outside(t *Ticket, into *activity.Ticket, k *detail) *activity.
 		Service: p.name(t.SName, k.Service),
 		EType:   t.EncPart.EType,
 		KVNO:    t.EncPart.KVNO,
+		Size:    uint32(len(t.EncPart.Cipher)),
 	}
 	return into
 }

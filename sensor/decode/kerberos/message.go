@@ -63,6 +63,26 @@ type PAData struct {
 	IncludePAC    bool      // of PA-PAC-REQUEST
 	ETypeInfo     int32List // etypes of PA-ETYPE-INFO
 	ETypeInfo2    int32List // etypes of PA-ETYPE-INFO2
+	FAST          KrbFastArmoredReq
+	PAForUser     S4UUserID // userName and userRealm of PA-FOR-USER
+	PAS4UX509User S4UUserID // user-id of PA-S4U-X509-USER
+	PACOptions    uint32
+	PKASReq       []byte // signedAuthPack of PA-PK-AS-REQ
+	ExtError      uint32 // NTSTATUS of KERB-EXT-ERROR in PA-PW-SALT
+}
+
+// KrbFastArmoredReq is RFC 6113 §5.4.2; Present tells that there is one.
+type KrbFastArmoredReq struct {
+	Present   bool
+	ArmorType int32
+	Armor     Ticket // of the AP-REQ, armor type 1
+}
+
+// S4UUserID is MS-SFU §2.2.2.
+type S4UUserID struct {
+	CName              PrincipalName
+	CRealm             []byte
+	SubjectCertificate []byte
 }
 
 // KDCReq is AS-REQ or TGS-REQ, its KDC-REQ-BODY included (RFC 4120 §5.4.1).
@@ -77,8 +97,10 @@ type KDCReq struct {
 	RTime       activity.Time
 	Nonce       uint32
 	EType       int32List
-	Addresses   int  // how many
-	EncAuthData bool // enc-authorization-data is present
+	Addresses   int    // how many
+	NetBIOS     []byte // first address of the type NetBIOS
+	EncAuthData bool   // enc-authorization-data is present
+	Additional  Ticket // first of additional-tickets
 }
 
 // KDCRep is AS-REP or TGS-REP (RFC 4120 §5.4.2).
@@ -99,6 +121,7 @@ type KRBError struct {
 	Realm        []byte
 	SName        PrincipalName
 	EData        PAData // zero when e-data is not METHOD-DATA
+	ExtError     uint32 // NTSTATUS of KERB-EXT-ERROR in KERB-ERROR-DATA
 }
 
 // maxList caps the lists kept of a message. Clients offer at most about ten
@@ -239,6 +262,11 @@ func (p *parser) encryptedData(content []byte) (e EncryptedData) {
 
 func (p *parser) ticket(content []byte) (t Ticket) {
 	body, _, _ := p.only(content, tagTicket)
+	return p.ticketBody(body)
+}
+
+// ticketBody reads the content of a ticket's application tag.
+func (p *parser) ticketBody(body []byte) (t Ticket) {
 	f := p.sequence(body)
 	for tag, c := range f.each {
 		switch tag {
@@ -330,10 +358,18 @@ func (p *parser) kdcReqBody(content []byte, q *KDCReq) {
 		case 8:
 			p.etypes(c, &q.EType)
 		case 9:
-			q.Addresses = p.count(c)
+			p.addresses(c, q)
 		case 10:
 			q.EncAuthData = true
-		case 11: // additional-tickets: of delegation and user-to-user
+		case 11:
+			if list, _, ok := p.only(c, ber.Sequence); ok {
+				r := ber.New(list)
+				if tag, b, _, ok := p.element(&r); ok && tag == tagTicket {
+					q.Additional = p.ticketBody(b)
+				} else if ok {
+					p.found |= wrongType
+				}
+			}
 		default:
 			f.unknown()
 		}
@@ -361,18 +397,42 @@ func (p *parser) etypes(content []byte, l *int32List) {
 	}
 }
 
-// count counts the whole elements of a SEQUENCE OF.
-func (p *parser) count(content []byte) (n int) {
+// addrNetBIOS is the address type of a client's NetBIOS name (RFC 4120 §7.5.3).
+const addrNetBIOS = 20
+
+// addresses counts the HostAddresses and picks the client's NetBIOS name.
+func (p *parser) addresses(content []byte, q *KDCReq) {
 	list, _, _ := p.only(content, ber.Sequence)
 	r := ber.New(list)
-	for _, _, whole, ok := p.element(&r); ok && whole; _, _, whole, ok = p.element(&r) {
-		n++
+	for {
+		tag, b, whole, ok := p.element(&r)
+		if !ok || !whole {
+			return
+		}
+		q.Addresses++
+		if tag != ber.Sequence || q.NetBIOS != nil {
+			continue
+		}
+		f := fields{p: p, r: ber.New(b), last: -1}
+		var kind int32
+		for n, c := range f.each {
+			switch n {
+			case 0:
+				kind, _ = p.int32(c)
+			case 1:
+				if v, ok := p.leaf(c, ber.OctetString); ok && kind == addrNetBIOS {
+					q.NetBIOS = v
+				}
+			default:
+				f.unknown()
+			}
+		}
 	}
-	return n
 }
 
 // kdcRep reads the body of an AS-REP or TGS-REP into a, which must be zero.
 func (p *parser) kdcRep(body []byte, msgType int32, a *KDCRep) {
+	p.reply = true
 	f := p.sequence(body)
 	for tag, c := range f.each {
 		switch tag {
@@ -399,6 +459,7 @@ func (p *parser) kdcRep(body []byte, msgType int32, a *KDCRep) {
 
 // krbError reads the body of a KRB-ERROR into e, which must be zero.
 func (p *parser) krbError(body []byte, e *KRBError) {
+	p.reply = true
 	f := p.sequence(body)
 	for tag, c := range f.each {
 		switch tag {
@@ -419,126 +480,17 @@ func (p *parser) krbError(body []byte, e *KRBError) {
 			e.SName = p.principalName(c)
 		case 11: // e-text: for people
 		case 12:
-			if b, _, ok := p.only(c, ber.OctetString); ok && isMethodData(b) {
+			b, _, ok := p.only(c, ber.OctetString)
+			switch {
+			case ok && isMethodData(b):
 				p.paData(b, &e.EData)
+				e.ExtError = e.EData.ExtError
+			case ok:
+				e.ExtError = errorData(b)
 			}
 		default:
 			f.unknown()
 		}
 	}
 	f.need(needKRBError)
-}
-
-// isMethodData tells METHOD-DATA from the other contents of e-data: TYPED-DATA,
-// whose members begin with [0] (RFC 4120 §5.9.1), and KERB-ERROR-DATA, which is
-// no list (MS-KILE §2.2.2). The error code does not tell: KDCs send METHOD-DATA
-// with KDC_ERR_PREAUTH_FAILED too, so that the client may try again.
-func isMethodData(b []byte) bool {
-	r := ber.New(b)
-	for range 2 {
-		tag, content, _, err := r.Partial()
-		if err != nil || tag != ber.Sequence {
-			return false
-		}
-		r = ber.New(content)
-	}
-	return r.Peek() == ber.Context(1)
-}
-
-// paData reads SEQUENCE OF PA-DATA into d, which must be zero. Of a type that
-// comes twice the first counts.
-func (p *parser) paData(content []byte, d *PAData) {
-	list, _, _ := p.only(content, ber.Sequence)
-	r := ber.New(list)
-	for f, ok := p.nextSequence(&r); ok; f, ok = p.nextSequence(&r) {
-		var (
-			kind  int32
-			known bool
-			value []byte
-		)
-		for tag, c := range f.each {
-			switch tag {
-			case 1:
-				kind, known = p.int32(c)
-			case 2:
-				value, _, _ = p.only(c, ber.OctetString)
-			default:
-				f.unknown()
-			}
-		}
-		f.need(needPAData)
-		if !known {
-			continue
-		}
-		if !d.Types.add(kind) {
-			p.found |= longList
-		}
-		if len(value) > 0 { // without one a KDC says what it accepts
-			p.paValue(kind, value, d)
-		}
-	}
-}
-
-// paValue reads padata-value by padata-type.
-func (p *parser) paValue(kind int32, value []byte, d *PAData) {
-	switch kind {
-	case activity.PATGSReq:
-		if d.HasAPReq {
-			return
-		}
-		if body, _, ok := p.only(value, ber.Application(msgAPReq)); ok {
-			d.APReq, d.HasAPReq = p.apReq(body), true
-		}
-	case activity.PAEncTimestamp:
-		if d.EncTimestamp == 0 {
-			d.EncTimestamp = p.encryptedData(value).EType
-		}
-	case activity.PAPACRequest:
-		if !d.HasPACRequest {
-			d.IncludePAC, d.HasPACRequest = p.pacRequest(value)
-		}
-	case activity.PAETypeInfo:
-		if d.ETypeInfo.n == 0 {
-			p.etypeInfo(value, &d.ETypeInfo)
-		}
-	case activity.PAETypeInfo2:
-		if d.ETypeInfo2.n == 0 {
-			p.etypeInfo(value, &d.ETypeInfo2)
-		}
-	}
-}
-
-// pacRequest reads KERB-PA-PAC-REQUEST (MS-KILE §2.2.3).
-func (p *parser) pacRequest(value []byte) (include, ok bool) {
-	f := p.sequence(value)
-	for tag, c := range f.each {
-		if tag != 0 {
-			f.unknown()
-			continue
-		}
-		if b, found := p.leaf(c, ber.Boolean); found && len(b) == 1 {
-			include, ok = b[0] != 0, true
-		}
-	}
-	return include, ok
-}
-
-// etypeInfo reads the etypes of ETYPE-INFO or ETYPE-INFO2, which begin alike
-// (RFC 4120 §5.2.7.4, §5.2.7.5).
-func (p *parser) etypeInfo(value []byte, l *int32List) {
-	list, _, _ := p.only(value, ber.Sequence)
-	r := ber.New(list)
-	for f, ok := p.nextSequence(&r); ok; f, ok = p.nextSequence(&r) {
-		for tag, c := range f.each {
-			switch tag {
-			case 0:
-				if v, ok := p.int32(c); ok && !l.add(v) {
-					p.found |= longList
-				}
-			case 1, 2: // salt, s2kparams
-			default:
-				f.unknown()
-			}
-		}
-	}
 }

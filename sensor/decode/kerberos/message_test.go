@@ -60,9 +60,9 @@ func TestASExchange(t *testing.T) {
 		Kerberos: &activity.Kerberos{
 			ClientType: 10, Realm: "LAB.EXAMPLE", Service: "krbtgt/LAB.EXAMPLE", ServiceType: 2,
 			Options: 0x40810010, ETypes: []int32{18, 17, 23}, PAData: []int32{2, 128, 149}, PreAuthEType: 18,
-			PACRequest: &yes, Addresses: 1, Till: at("2037-09-13T02:48:05Z"), Renew: at("2037-09-13T02:48:05Z"),
+			PACRequest: &yes, Addresses: 1, Workstation: "WS01", Till: at("2037-09-13T02:48:05Z"), Renew: at("2037-09-13T02:48:05Z"),
 			Nonce: 4000000000, OfferedETypes: []int32{17}, ReplyEType: 17, RequestSeen: true,
-			Issued: &activity.Ticket{ID: activity.NewTicketID([]byte("cipher")), Realm: "LAB.EXAMPLE", Service: "krbtgt/LAB.EXAMPLE", EType: 18, KVNO: 2},
+			Issued: &activity.Ticket{ID: activity.NewTicketID([]byte("cipher")), Realm: "LAB.EXAMPLE", Service: "krbtgt/LAB.EXAMPLE", EType: 18, KVNO: 2, Size: 6},
 		},
 	}
 	if d := cmp.Diff(want, exchanged(t, request, reply), ignoreID); d != "" {
@@ -71,18 +71,18 @@ func TestASExchange(t *testing.T) {
 }
 
 func TestTGSExchange(t *testing.T) {
-	pa := seq(padata(1, apReq(ticket("LAB.EXAMPLE", krbtgt, keyed(23, -65536, "tgt")))), padata(129, []byte("S4U2self")))
+	pa := seq(padata(1, apReq(ticket("LAB.EXAMPLE", krbtgt, keyed(23, -65536, "tgt")))), padata(161, []byte("key list")))
 	request := kdcReq(12, pa, body(nil, cifs, 5, field(10, sealed(18, "authorization data"))))
 	want := &activity.Activity{
 		Time: 2, Requested: 1, Kind: activity.KerberosTGS, Outcome: activity.Success,
 		Account: activity.Account{Name: "alice", Domain: "LAB.EXAMPLE"},
 		Kerberos: &activity.Kerberos{
 			ClientType: 1, Realm: "LAB.EXAMPLE", Service: "cifs/fs1.lab.example", ServiceType: 2,
-			Options: 0x40810010, ETypes: []int32{18, 17, 23}, PAData: []int32{1, 129},
+			Options: 0x40810010, ETypes: []int32{18, 17, 23}, PAData: []int32{1, 161},
 			Till: at("2037-09-13T02:48:05Z"), Renew: at("2037-09-13T02:48:05Z"),
 			Nonce: 5, EncAuthData: true, ReplyEType: 18, RequestSeen: true,
-			Presented: &activity.Ticket{ID: activity.NewTicketID([]byte("tgt")), Realm: "LAB.EXAMPLE", Service: "krbtgt/LAB.EXAMPLE", EType: 23, KVNO: 0xffff0000},
-			Issued:    &activity.Ticket{ID: activity.NewTicketID([]byte("st")), Realm: "LAB.EXAMPLE", Service: "cifs/fs1.lab.example", EType: 18, KVNO: 2},
+			Presented: &activity.Ticket{ID: activity.NewTicketID([]byte("tgt")), Realm: "LAB.EXAMPLE", Service: "krbtgt/LAB.EXAMPLE", EType: 23, KVNO: 0xffff0000, Size: 3},
+			Issued:    &activity.Ticket{ID: activity.NewTicketID([]byte("st")), Realm: "LAB.EXAMPLE", Service: "cifs/fs1.lab.example", EType: 18, KVNO: 2, Size: 2},
 		},
 	}
 	if d := cmp.Diff(want, exchanged(t, request, tgsRep("st")), ignoreID); d != "" {
@@ -324,7 +324,7 @@ func TestNames(t *testing.T) {
 
 func TestAnomalyNames(t *testing.T) {
 	all := anomalies(1<<len(anomalyNames) - 1)
-	if all&messageCut == 0 || all != messageCut|(messageCut-1) {
+	if all&certificateUnreadable == 0 || all != certificateUnreadable|(certificateUnreadable-1) {
 		t.Error("anomalyNames does not have one name for each anomaly")
 	}
 	if got := (trailingBytes | messageCut).names(); !slices.Equal(got, []string{"trailing-bytes", "message-cut"}) {

@@ -12,6 +12,7 @@ import (
 // that of RFC 4120's types.
 type parser struct {
 	cut   bool // the message goes on beyond what was captured: elements that run over its end are no fault
+	reply bool // the message is the KDC's: some types of pre-authentication data have other values then
 	found anomalies
 }
 

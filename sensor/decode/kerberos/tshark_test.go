@@ -91,6 +91,14 @@ type request struct {
 	presented      string
 	addresses      int
 	hasAuthData    bool
+	workstation    string
+	fast           bool
+	armor          string
+	forUser        string
+	additional     string
+	pacOptions     uint32
+	certificates   int32
+	serial         string
 }
 
 type answer struct {
@@ -118,7 +126,14 @@ func read(activities []*activity.Activity) (l lines) {
 		if k.RequestSeen {
 			r := request{at: a.Requested, port: port, kind: kind, realm: k.Realm, sname: principal{k.Service, k.ServiceType},
 				options: k.Options, till: k.Till, renew: k.Renew, nonce: k.Nonce, etypes: k.ETypes, padata: k.PAData,
-				preAuth: k.PreAuthEType, presented: outside(k.Presented), addresses: k.Addresses, hasAuthData: k.EncAuthData}
+				preAuth: k.PreAuthEType, presented: outside(k.Presented), addresses: k.Addresses, hasAuthData: k.EncAuthData,
+				workstation: k.Workstation, fast: k.FAST, armor: outside(k.Armor), additional: outside(k.Additional), pacOptions: k.PACOptions}
+			if k.ForUser != "" {
+				r.forUser = k.ForUser + "@" + k.ForRealm
+			}
+			if k.PKINIT != nil {
+				r.certificates, r.serial = k.PKINIT.Chain, k.PKINIT.Serial
+			}
 			if kind == "as" {
 				r.cname = principal{a.Account.Name, k.ClientType}
 			}
@@ -212,8 +227,9 @@ func (n *node) time(name string) activity.Time {
 }
 
 // ticket is the first ticket below n.
-func (n *node) ticket() string {
-	t := n.at("kerberos.ticket_element")
+func (n *node) ticket() string { return n.at("kerberos.ticket_element").asTicket() }
+
+func (t *node) asTicket() string {
 	cipher, _ := hex.DecodeString(strings.ReplaceAll(t.at("kerberos.cipher").Show, ":", ""))
 	if len(cipher) == 0 {
 		return ""
@@ -224,6 +240,7 @@ func (n *node) ticket() string {
 		Service: t.principal("kerberos.sname_element", "kerberos.SNameString").name,
 		EType:   int32(t.int("kerberos.etype")),
 		KVNO:    uint32(t.int("kerberos.kvno")),
+		Size:    uint32(len(cipher)),
 	})
 }
 
@@ -231,7 +248,7 @@ func (n *node) ticket() string {
 func dissect(t *testing.T, tshark, path string) (l lines) {
 	t.Helper()
 	var stderr bytes.Buffer
-	cmd := exec.Command(tshark, "-n", "-r", path, "-T", "pdml", "-J", "frame udp tcp kerberos",
+	cmd := exec.Command(tshark, "-n", "-r", path, "-T", "pdml", "-J", "frame udp tcp kerberos cms pkinit x509af",
 		"-Y", "kerberos && (tcp.port == 88 || udp.port == 88)")
 	cmd.Stderr = &stderr
 	out, err := cmd.StdoutPipe()
@@ -317,12 +334,32 @@ func asked(m *node, kind string, at activity.Time, source string) request {
 	if kind == "as" {
 		r.cname = body.principal("kerberos.cname_element", "kerberos.CNameString")
 	}
+	r.workstation = strings.TrimRight(body.at("kerberos.addr_nb").Show, " ")
+	r.additional = body.at("kerberos.additional_tickets").at("kerberos.Ticket_element").asTicket()
 	for _, pa := range m.all("kerberos.PA_DATA_element") {
 		number := int32(pa.int("kerberos.padata_type"))
 		r.padata = append(r.padata, number)
 		switch number {
 		case activity.PATGSReq:
 			r.presented = pa.ticket()
+		case activity.PAFXFast:
+			r.fast = len(pa.all("kerberos.armored_data_element")) > 0
+			r.armor = pa.ticket()
+		case activity.PAForUser:
+			r.forUser = pa.principal("kerberos.name_element", "kerberos.KerberosString").name + "@" + pa.at("kerberos.realm").Show
+		case activity.PAS4UX509User:
+			if r.forUser == "" {
+				r.forUser = pa.principal("kerberos.cname_element", "kerberos.KerberosString").name + "@" + pa.at("kerberos.crealm").Show
+			}
+		case activity.PAPACOptions:
+			v, _ := strconv.ParseUint(strings.ReplaceAll(pa.at("kerberos.flags").Show, ":", ""), 16, 32)
+			r.pacOptions = uint32(v)
+		case activity.PAPKASReq:
+			list := pa.all("cms.CertificateChoices")
+			r.certificates = int32(len(list))
+			if len(list) > 0 {
+				r.serial = strings.TrimPrefix(strings.ReplaceAll(pa.at("x509af.serialNumber").Show, ":", ""), "00")
+			}
 		case activity.PAEncTimestamp:
 			r.preAuth = int32(pa.int("kerberos.etype"))
 		case activity.PAPACRequest:

@@ -1,6 +1,6 @@
 package ldap
 
-import "strconv"
+import "github.com/verderer/verderer/activity"
 
 // ProtocolOp is the identifier octet of the operation in an LDAPMessage: class
 // APPLICATION, with the constructed bit where the operation is a SEQUENCE
@@ -52,61 +52,5 @@ const (
 	resultSASLBindProgress ResultCode = 14
 )
 
-// resultNames are the names of RFC 4511 §4.1.9, and of the cancel, assertion
-// and proxied authorization operations (RFC 3909, 4528, 4370).
-var resultNames = map[ResultCode]string{
-	0:   "success",
-	1:   "operationsError",
-	2:   "protocolError",
-	3:   "timeLimitExceeded",
-	4:   "sizeLimitExceeded",
-	5:   "compareFalse",
-	6:   "compareTrue",
-	7:   "authMethodNotSupported",
-	8:   "strongerAuthRequired",
-	10:  "referral",
-	11:  "adminLimitExceeded",
-	12:  "unavailableCriticalExtension",
-	13:  "confidentialityRequired",
-	14:  "saslBindInProgress",
-	16:  "noSuchAttribute",
-	17:  "undefinedAttributeType",
-	18:  "inappropriateMatching",
-	19:  "constraintViolation",
-	20:  "attributeOrValueExists",
-	21:  "invalidAttributeSyntax",
-	32:  "noSuchObject",
-	33:  "aliasProblem",
-	34:  "invalidDNSyntax",
-	36:  "aliasDereferencingProblem",
-	48:  "inappropriateAuthentication",
-	49:  "invalidCredentials",
-	50:  "insufficientAccessRights",
-	51:  "busy",
-	52:  "unavailable",
-	53:  "unwillingToPerform",
-	54:  "loopDetect",
-	64:  "namingViolation",
-	65:  "objectClassViolation",
-	66:  "notAllowedOnNonLeaf",
-	67:  "notAllowedOnRDN",
-	68:  "entryAlreadyExists",
-	69:  "objectClassModsProhibited",
-	71:  "affectsMultipleDSAs",
-	80:  "other",
-	118: "canceled",
-	119: "noSuchOperation",
-	120: "tooLate",
-	121: "cannotCancel",
-	122: "assertionFailed",
-	123: "authorizationDenied",
-}
-
-// String is the name the RFC gives the code, "resultCode 999" for one it does
-// not define.
-func (c ResultCode) String() string {
-	if s, ok := resultNames[c]; ok {
-		return s
-	}
-	return "resultCode " + strconv.Itoa(int(c))
-}
+// String is the name the RFC gives the code.
+func (c ResultCode) String() string { return activity.LDAPResultName(int32(c)) }

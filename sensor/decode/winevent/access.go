@@ -7,11 +7,12 @@ import (
 	"github.com/verderer/verderer/sensor/decode"
 )
 
-// directoryAccess reads event 4662 of the directory service. Other object
-// servers (LSA, WMI) write it too.
+// directoryAccess reads event 4662 of the directory service, and of the LSA for
+// secrets: the object's name is the secret's. Other object servers (WMI, the SAM)
+// write it too.
 func directoryAccess(x *decode.Context, now activity.Time, f fields) *activity.Activity {
 	server := f.text("ObjectServer")
-	if server != "DS" {
+	if server != "DS" && !(server == "LSA" && f.text("ObjectType") == "SecretObject") {
 		x.Count(otherServer, 1)
 		return nil
 	}
@@ -20,14 +21,13 @@ func directoryAccess(x *decode.Context, now activity.Time, f fields) *activity.A
 		x.Count(badNumber, 1)
 		return nil
 	}
-	account := f.account("Subject", "SubjectUserSid")
+	account := f.subject()
 	if account.Zero() {
 		x.Count(noAccount, 1)
 		return nil
 	}
-	a := x.NewEvent(activity.DirectoryAccess, now, f.Event)
+	a := event(x, activity.DirectoryAccess, now, f)
 	a.Account = account
-	a.Outcome = activity.Success // refused operations are audited by other means
 	a.Access = &activity.Access{
 		ObjectServer: server,
 		ObjectType:   object(f.text("ObjectType")),

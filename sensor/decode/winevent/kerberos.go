@@ -10,6 +10,10 @@ import (
 // noEType is the ticket encryption type of a request that got no ticket.
 const noEType = 0xffffffff
 
+// maxTransited caps Kerberos.Transited: a chain of services that each act for
+// the user has a handful.
+const maxTransited = 32
+
 // ticketRequest reads event 4768, written for an AS exchange whether or not it
 // was granted. Wrong passwords are in 4771 only, and the first round of a
 // logon, KDC_ERR_PREAUTH_REQUIRED, is in neither.
@@ -41,10 +45,8 @@ func preAuthFailure(x *decode.Context, now activity.Time, f fields) *activity.Ac
 
 // asExchange reads what both events have.
 func asExchange(x *decode.Context, now activity.Time, f fields) *activity.Activity {
-	status, ok1 := f.number("Status")
-	options, ok2 := f.number("TicketOptions")
-	preAuth, ok3 := f.number("PreAuthType")
-	if !ok1 || !ok2 || !ok3 {
+	n, ok := f.numbers("Status", "TicketOptions", "PreAuthType")
+	if !ok {
 		x.Count(badNumber, 1)
 		return nil
 	}
@@ -60,15 +62,61 @@ func asExchange(x *decode.Context, now activity.Time, f fields) *activity.Activi
 	if account.Domain == "" {
 		account.Domain = realm
 	}
-	a := x.NewEvent(activity.KerberosAS, now, f.Event)
-	a.Protocol = activity.ProtoKerberos
-	a.Source = f.source()
+	a := exchange(x, activity.KerberosAS, now, f, n[0], n[1])
 	a.Account = account
+	a.Kerberos.Realm = account.Domain
+	a.Kerberos.PAData = paData(n[2])
+	if issuer := f.text("CertIssuerName"); issuer != "" {
+		a.Kerberos.PKINIT = &activity.PKINIT{Issuer: issuer, Serial: strings.ToLower(f.text("CertSerialNumber")), Thumbprint: strings.ToLower(f.text("CertThumbprint"))}
+	}
+	// Of version 2, which came with the updates of January 2025.
+	if etype, ok := f.number("PreAuthEncryptionType"); ok && etype != noEType {
+		a.Kerberos.PreAuthEType = int32(etype)
+	}
+	return a
+}
+
+// serviceTicket reads events 4769 and 4770. Service is the account that the
+// ticket is for, not the name that was asked for.
+func serviceTicket(x *decode.Context, now activity.Time, f fields) *activity.Activity {
+	n, ok := f.numbers("Status", "TicketOptions", "TicketEncryptionType")
+	if !ok {
+		x.Count(badNumber, 1)
+		return nil
+	}
+	account := f.account("Target", "TargetSid")
+	if account.Zero() {
+		x.Count(noAccount, 1)
+		return nil
+	}
+	// TargetUserName is alice@LAB.EXAMPLE.
+	if i := strings.LastIndexByte(account.Name, '@'); i > 0 && (account.Domain == "" || strings.EqualFold(account.Name[i+1:], account.Domain)) {
+		account.Name, account.Domain = account.Name[:i], account.Name[i+1:]
+	}
+	a := exchange(x, activity.KerberosTGS, now, f, n[0], n[1])
+	a.Account = account
+	a.Kerberos.Realm = account.Domain
+	a.Kerberos.PAData = []int32{activity.PATGSReq}
+	if a.Outcome == activity.Success && n[2] != noEType && n[2] != 0 {
+		a.Kerberos.Issued = &activity.Ticket{Service: a.Kerberos.Service, EType: int32(n[2])}
+	}
+	for _, s := range strings.FieldsFunc(f.text("TransmittedServices"), func(r rune) bool { return r == ' ' || r == ',' || r == '\t' || r == '\r' || r == '\n' }) {
+		if len(a.Kerberos.Transited) < maxTransited {
+			a.Kerberos.Transited = append(a.Kerberos.Transited, s)
+		}
+	}
+	return a
+}
+
+// exchange starts an activity of an exchange with the KDC.
+func exchange(x *decode.Context, kind activity.Kind, now activity.Time, f fields, status, options uint32) *activity.Activity {
+	a := event(x, kind, now, f)
+	a.Protocol = activity.ProtoKerberos
+	a.Source = f.source("")
 	a.Kerberos = &activity.Kerberos{
-		Realm:       account.Domain,
-		Service:     service,
+		Service:     f.text("ServiceName"),
 		Options:     options,
-		PAData:      paData(preAuth),
+		ETypes:      etypes(f.Get("ClientAdvertizedEncryptionTypes")),
 		ErrorCode:   int32(status),
 		RequestSeen: true,
 	}
@@ -78,6 +126,25 @@ func asExchange(x *decode.Context, now activity.Time, f fields) *activity.Activi
 		a.Error = activity.KRBErrorName(int32(status))
 	}
 	return a
+}
+
+// etypes reads a list of names, one a line, of version 2 of the events.
+func etypes(s string) (list []int32) {
+	for name := range strings.FieldsSeq(s) {
+		if e, ok := etypeNames[strings.ToUpper(name)]; ok && len(list) < len(etypeNames) {
+			list = append(list, e)
+		}
+	}
+	return list
+}
+
+// etypeNames are the encryption types as these events spell them.
+var etypeNames = map[string]int32{
+	"DES-CBC-CRC": 1, "DES-CBC-MD5": 3,
+	"AES128-CTS-HMAC-SHA1-96": 17, "AES256-CTS-HMAC-SHA1-96": 18,
+	"AES128-CTS-HMAC-SHA256-128": 19, "AES256-CTS-HMAC-SHA384-192": 20,
+	"RC4-HMAC-NT": 23, "RC4-HMAC-NT-EXP": 24,
+	"RC4-MD4": -128, "RC4-HMAC-OLD": -133, "RC4-HMAC-OLD-EXP": -135,
 }
 
 // paData is the request's padata that a pre-authentication type stands for. The

@@ -1,51 +1,73 @@
 package winevent
 
 import (
-	"net/netip"
-	"strconv"
 	"strings"
 
 	"github.com/verderer/verderer/activity"
-	"github.com/verderer/verderer/names"
 	"github.com/verderer/verderer/sensor/decode"
 )
-
-// provider writes the events read here. Others use the same ids.
-const provider = "Microsoft-Windows-Security-Auditing"
 
 // What is counted.
 const (
 	otherProvider = "events of other providers"
 	otherID       = "events of other ids"
+	otherChannel  = "events of another channel than they belong to"
 	zoneless      = "events with a time without zone, taken as UTC"
 	cut           = "events with fields left out or shortened"
+	nameless      = "events whose fields have no names, and are not as many as are known"
 	noAccount     = "events that name no account"
+	noObject      = "events that do not say what they are about"
 	badNumber     = "events with a field that is no number"
+	badXML        = "events with a field that should be XML and is not"
 	otherServer   = "directory access events of another object server"
+	dnsQuestions  = "questions to the DNS server, which are told with their answers"
 )
 
 // Events registers the reader.
 var Events = decode.Events{
-	Name:    "winevent",
-	Read:    read,
-	Reasons: []string{otherProvider, otherID, zoneless, cut, noAccount, badNumber, otherServer},
+	Name: "winevent",
+	Read: read,
+	Reasons: []string{
+		otherProvider, otherID, otherChannel, zoneless, cut, nameless, noAccount, noObject, badNumber, badXML, otherServer, dnsQuestions,
+	},
+}
+
+// reader makes an activity of an event, or counts why it is none.
+type reader func(x *decode.Context, now activity.Time, f fields) *activity.Activity
+
+// kind is one kind of event.
+type kind struct {
+	read reader
+	// names of the fields, in the order of the newest version of the event's
+	// template; older ones have the first of them. For sources that state
+	// values without names. "" where Windows itself has none.
+	names string
+}
+
+// log is what a provider writes to a channel.
+type log struct {
+	channel string // "" any
+	kinds   map[uint32]kind
 }
 
 func read(x *decode.Context, now activity.Time, e *decode.Event) {
-	if !strings.EqualFold(e.Provider, provider) {
-		x.Count(otherProvider, 1)
+	if e.Provider == decode.Samba {
 		return
 	}
-	var to func(*decode.Context, activity.Time, fields) *activity.Activity
-	switch e.ID {
-	case 4768: // a ticket-granting ticket was requested
-		to = ticketRequest
-	case 4771: // Kerberos pre-authentication failed
-		to = preAuthFailure
-	case 4662: // an operation was performed on an object
-		to = directoryAccess
-	default:
+	l, ok := catalogue[e.Provider]
+	if !ok {
+		if l, ok = catalogue[spelling[strings.ToLower(e.Provider)]]; !ok {
+			x.Count(otherProvider, 1)
+			return
+		}
+	}
+	k, ok := l.kinds[e.ID]
+	if !ok {
 		x.Count(otherID, 1)
+		return
+	}
+	if l.channel != "" && e.Channel != "" && !strings.EqualFold(e.Channel, l.channel) {
+		x.Count(otherChannel, 1)
 		return
 	}
 	if e.Zoneless {
@@ -54,65 +76,33 @@ func read(x *decode.Context, now activity.Time, e *decode.Event) {
 	if e.Cut > 0 {
 		x.Count(cut, 1)
 	}
-	if a := to(x, now, fields{e}); a != nil {
+	f := fields{e}
+	if k.names != "" && unnamed(e) {
+		if f, ok = name(e, k.names); !ok {
+			x.Count(nameless, 1)
+			return
+		}
+	}
+	if a := k.read(x, now, f); a != nil {
 		x.Emit(a)
 	}
 }
 
-// fields reads the values of an event.
-type fields struct{ *decode.Event }
-
-// text is a value; the "-" that Windows writes for none is "".
-func (f fields) text(name string) string {
-	s := strings.TrimSpace(f.Get(name))
-	if s == "-" {
-		return ""
-	}
-	return activity.Cut(s)
-}
-
-// number is a value of at most 32 bits, decimal or hexadecimal. Nothing at all
-// is 0.
-func (f fields) number(name string) (uint32, bool) {
-	s := f.text(name)
-	if s == "" {
-		return 0, true
-	}
-	base := 10
-	if len(s) > 2 && s[0] == '0' && s[1]|0x20 == 'x' {
-		s, base = s[2:], 16
-	}
-	n, err := strconv.ParseUint(s, base, 32)
-	return uint32(n), err == nil
-}
-
-// account reads NAME, domain and SID. S-1-0-0 (nobody) stands for an account
-// that the domain controller does not know.
-func (f fields) account(prefix, sidField string) activity.Account {
-	a := activity.Account{Name: f.text(prefix + "UserName"), Domain: f.text(prefix + "DomainName"), SID: f.text(sidField)}
-	if sid, err := names.ParseSID(a.SID); err != nil || sid.String() == "S-1-0-0" {
-		a.SID = ""
+// event starts an activity that record f states, with who did it.
+func event(x *decode.Context, kind activity.Kind, now activity.Time, f fields) *activity.Activity {
+	a := x.NewEvent(kind, now, f.Event)
+	a.Outcome = activity.Success
+	if f.Failure {
+		a.Outcome = activity.Failure
 	}
 	return a
 }
 
-// source is the client. An IPv4 address stands as ::ffff:10.0.0.1; a request
-// of the domain controller's own has ::1, which is no address of a host.
-func (f fields) source() activity.Endpoint {
-	addr, err := netip.ParseAddr(f.text("IpAddress"))
-	if err != nil {
-		return activity.Endpoint{}
+// refused sets the outcome by an NTSTATUS.
+func refused(a *activity.Activity, status uint32) {
+	if status == 0 {
+		a.Outcome, a.Error = activity.Success, ""
+		return
 	}
-	addr = names.Addr(addr)
-	if addr.IsLoopback() {
-		return activity.Endpoint{Host: activity.Cut(f.Computer)}
-	}
-	if addr.IsUnspecified() {
-		return activity.Endpoint{}
-	}
-	port, _ := f.number("IpPort")
-	if port > 0xffff {
-		port = 0
-	}
-	return activity.Endpoint{Addr: addr, Port: uint16(port)}
+	a.Outcome, a.Error = activity.Failure, activity.StatusName(status)
 }
