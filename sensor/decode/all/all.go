@@ -11,12 +11,13 @@ import (
 	"github.com/verderer/verderer/sensor/decode/ldap"
 	"github.com/verderer/verderer/sensor/decode/ntlm"
 	"github.com/verderer/verderer/sensor/decode/sambaaudit"
+	"github.com/verderer/verderer/sensor/decode/smb"
 	"github.com/verderer/verderer/sensor/decode/winevent"
 )
 
 // Set is every decoder we have.
 var Set = decode.Set{
-	Protocols:  []decode.Protocol{kerberos.Protocol, ldap.Protocol, dns.Protocol, dcerpc.Protocol},
+	Protocols:  []decode.Protocol{kerberos.Protocol, ldap.Protocol, dns.Protocol, dcerpc.Protocol, smb.Protocol},
 	Inner:      []decode.Inner{gssapi.Inner, kerberos.Inner, ntlm.Inner},
 	Interfaces: []decode.Interface{drsuapi.Interface},
 	Events:     []decode.Events{winevent.Events, sambaaudit.Events},
