@@ -1,0 +1,15 @@
+package lsarpc
+
+import (
+	"testing"
+
+	"github.com/verderer/verderer/sensor/decode"
+	"github.com/verderer/verderer/sensor/decode/decodetest"
+)
+
+func TestGolden(t *testing.T) {
+	decodetest.GoldenStubs(t, "testdata", map[string]decode.Interface{
+		"backup-key": Interface,
+		"lookup":     Interface,
+	})
+}
