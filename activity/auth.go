@@ -54,6 +54,11 @@ type NTLM struct {
 	ServerDom   string `json:"serverDomain,omitempty" pb:"10"` // MsvAvNbDomainName
 	Challenge   bool   `json:"challenge,omitempty" pb:"11"`    // CHALLENGE was seen
 	Raw         []byte `json:"raw,omitempty" pb:"12,max=4096"` // original bytes of User, only when they were not valid text
+
+	ServerDNSDomain string `json:"serverDnsDomain,omitempty" pb:"13"` // MsvAvDnsDomainName; server names are those of CHALLENGE, or where that was not seen those which the response repeats
+	Target          string `json:"target,omitempty" pb:"14"`          // MsvAvTargetName of the response: the service that the client means to log on to, cifs/dc1
+	Bound           bool   `json:"bound,omitempty" pb:"15"`           // MsvAvChannelBindings of the response is not zero: the logon holds in one TLS connection only
+	LM              bool   `json:"lm,omitempty" pb:"16"`              // an LM or LMv2 response that is not zero is there beside the NT response, or alone
 }
 
 func (a *Auth) canon(c *canonical) {

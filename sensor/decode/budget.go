@@ -149,6 +149,11 @@ func (h *handler) Close(now activity.Time) {
 	}
 	h.Decoder.Close(now)
 	h.unlink()
+	h.rest()
+}
+
+// rest puts the handler of a closed decoder into its pool, if there is room.
+func (h *handler) rest() {
 	b := &h.context.stage.budget
 	b.held -= h.held
 	if h.held = 0; len(h.pool.free) < maxPool {

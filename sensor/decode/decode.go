@@ -72,11 +72,12 @@ type Events struct {
 // is valid until the decoder is closed. A reader of events has no conversation:
 // Conn is nil and New is not for it.
 type Context struct {
-	Conn  *flow.Conn
-	stage *Stage
-	proto string
-	file  string // of the packet fed last, and its number
-	frame int64
+	Conn    *flow.Conn
+	Carrier *Carrier // nil unless another conversation carries this one
+	stage   *Stage
+	proto   string
+	file    string // of the packet fed last, and its number
+	frame   int64
 }
 
 // New starts an activity of this conversation: source is the client, target

@@ -165,13 +165,18 @@ func (s *Stage) Open(c *flow.Conn) flow.Handler {
 		}
 		p = s.signed
 	}
-	var h *handler
-	if n := len(p.free); n > 0 {
-		h, p.free = p.free[n-1], p.free[:n-1]
-	} else {
-		h = &handler{Decoder: p.New(), pool: p}
-	}
+	h := p.handler()
 	h.context = Context{Conn: c, stage: s, proto: p.Name}
 	h.Reset(&h.context)
 	return h
+}
+
+// handler takes a decoder out of the pool, or makes one.
+func (p *pool) handler() *handler {
+	if n := len(p.free); n > 0 {
+		h := p.free[n-1]
+		p.free = p.free[:n-1]
+		return h
+	}
+	return &handler{Decoder: p.New(), pool: p}
 }

@@ -280,6 +280,12 @@ func (d *Decoder) deliver(c *call) {
 	if s := c.security; s != nil {
 		c.Auth, c.Account = s.share(), s.account()
 	}
+	if p := d.x.Carrier; p != nil {
+		c.Pipe = p.Pipe
+		if c.Auth == nil || c.Auth.Mechanism == "" {
+			c.Auth, c.Account = p.Auth() // who opened the pipe
+		}
+	}
 	c.State = d.state(c.in)
 	d.x.Deliver(c.in, &c.RPCCall)
 	for _, s := range []*stub{&c.request, &c.response} {

@@ -16,8 +16,8 @@ var Protocol = decode.Protocol{
 	Reasons:   allReasons(),
 }
 
-// Decoder reads one association. It needs nothing but the two byte streams, so
-// that a carrier other than TCP can feed it as well.
+// Decoder reads one association: a TCP connection, or a named pipe that another
+// decoder feeds it from (decode.Context.Nest).
 type Decoder struct {
 	x       *decode.Context
 	framers decode.Framers
@@ -50,7 +50,11 @@ func newDecoder() *Decoder {
 // Reset implements decode.Decoder.
 func (d *Decoder) Reset(x *decode.Context) {
 	d.x, d.now = x, 0
-	d.forget(x.Conn.MidStream)
+	midStream := x.Conn.MidStream
+	if x.Carrier != nil {
+		midStream = x.Carrier.MidStream
+	}
+	d.forget(midStream)
 }
 
 // forget drops everything known of a conversation, and buffers that a pooled

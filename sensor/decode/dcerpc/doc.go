@@ -1,7 +1,7 @@
-// Package dcerpc reads connection-oriented DCE/RPC over TCP (C706 chapters 12
-// and 13 with the extensions of MS-RPCE). It knows PDUs, presentation contexts,
-// authentication and calls; what a call means is its interface's business, a
-// package of its own registered as decode.Interface.
+// Package dcerpc reads connection-oriented DCE/RPC over TCP and over named pipes
+// (C706 chapters 12 and 13 with the extensions of MS-RPCE). It knows PDUs,
+// presentation contexts, authentication and calls; what a call means is its
+// interface's business, a package of its own registered as decode.Interface.
 //
 // # What is read
 //
@@ -12,6 +12,10 @@
 // to calls by call id: an interface's reader gets each call once, with opnum,
 // object, sizes, outcome, and the beginnings of both stubs where the protection
 // leaves them readable. Both byte orders are read, fragments in any number.
+//
+// A named pipe is a connection like any other: its carrier feeds what is written
+// and read. A call in it that has no authentication of its own is made as who
+// the carrier says the pipe was opened by (decode.Carrier).
 //
 // # What is emitted
 //

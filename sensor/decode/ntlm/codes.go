@@ -10,11 +10,14 @@ const (
 
 // AvId of target information (MS-NLMP §2.2.2.1).
 const (
-	avEOL            = 0
-	avNbComputerName = 1
-	avNbDomainName   = 2
-	avDNSComputer    = 3
-	avFlags          = 6
+	avEOL             = 0
+	avNbComputerName  = 1
+	avNbDomainName    = 2
+	avDNSComputer     = 3
+	avDNSDomain       = 4
+	avFlags           = 6
+	avTargetName      = 9
+	avChannelBindings = 10
 
 	avFlagMIC = 2 // MsvAvFlags: a MIC is in the AUTHENTICATE message
 )

@@ -5,7 +5,11 @@
 // NEGOTIATE (§2.2.1.1) starts an authentication. CHALLENGE (§2.2.1.2) gives the
 // server's names out of its target information (§2.2.2.1). AUTHENTICATE
 // (§2.2.1.3) gives user, domain, workstation, flags, the NTLM version by the
-// length of the NT response, and whether a message integrity code is there.
+// length of the NT response, and whether a message integrity code and an LM
+// response are there. The client's challenge in an NTLMv2 response (§2.2.2.7)
+// gives the service that the client means, and whether channel bindings tie it
+// to a TLS connection; where CHALLENGE was not captured also the server's names,
+// which it repeats.
 //
 // # What is ignored on purpose
 //

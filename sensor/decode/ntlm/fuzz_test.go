@@ -22,7 +22,7 @@ func FuzzRead(f *testing.F) {
 			t.Error("changed an NTLM that an activity may share")
 		}
 		n := auth.NTLM
-		for _, s := range []string{n.User, n.Domain, n.Workstation, n.ServerName, n.ServerDNS, n.ServerDom, string(n.Raw)} {
+		for _, s := range []string{n.User, n.Domain, n.Workstation, n.ServerName, n.ServerDNS, n.ServerDom, n.ServerDNSDomain, n.Target, string(n.Raw)} {
 			if len(s) > activity.MaxText {
 				t.Errorf("a text of %d bytes", len(s))
 			}

@@ -2,6 +2,7 @@ package ntlm
 
 import (
 	"bytes"
+	"slices"
 
 	"github.com/verderer/verderer/activity"
 	"github.com/verderer/verderer/sensor/decode"
@@ -67,19 +68,24 @@ func challenged(b []byte, auth *activity.Auth) bool {
 		return true // NTLM without target information: Windows NT, or a field outside
 	}
 	// Target information is Unicode whatever was negotiated (§2.2.2.1).
-	if !pairs(info, func(id uint16, value []byte) {
-		switch id {
-		case avNbComputerName:
-			n.ServerName, _ = text(value, true)
-		case avNbDomainName:
-			n.ServerDom, _ = text(value, true)
-		case avDNSComputer:
-			n.ServerDNS, _ = text(value, true)
-		}
-	}) {
+	if !pairs(info, func(id uint16, value []byte) { serverName(n, id, value) }) {
 		auth.Anomaly(anomalyTargetInfo)
 	}
 	return true
+}
+
+// serverName notes what a pair of target information says of the server.
+func serverName(n *activity.NTLM, id uint16, value []byte) {
+	switch id {
+	case avNbComputerName:
+		n.ServerName, _ = text(value, true)
+	case avNbDomainName:
+		n.ServerDom, _ = text(value, true)
+	case avDNSComputer:
+		n.ServerDNS, _ = text(value, true)
+	case avDNSDomain:
+		n.ServerDNSDomain, _ = text(value, true)
+	}
 }
 
 func authenticated(b []byte, auth *activity.Auth) bool {
@@ -95,7 +101,7 @@ func authenticated(b []byte, auth *activity.Auth) bool {
 	begin(auth)
 	auth.Anomalies = anomalies
 	n := auth.NTLM
-	n.Challenge, n.ServerName, n.ServerDNS, n.ServerDom = challenge.Challenge, challenge.ServerName, challenge.ServerDNS, challenge.ServerDom
+	n.Challenge, n.ServerName, n.ServerDNS, n.ServerDom, n.ServerDNSDomain = challenge.Challenge, challenge.ServerName, challenge.ServerDNS, challenge.ServerDom, challenge.ServerDNSDomain
 	n.Flags, n.MIC = m.flags, m.mic
 
 	content := func(f field) []byte {
@@ -124,6 +130,9 @@ func authenticated(b []byte, auth *activity.Auth) bool {
 	n.Workstation, _ = name(m.workstation)
 
 	nt := content(m.nt)
+	// An anonymous LM response is one zero byte (§3.2.5.1.2); beside an NTLMv2
+	// response with a timestamp it is all zero (§3.1.5.1.2).
+	n.LM = slices.ContainsFunc(content(m.lm), func(x byte) bool { return x != 0 })
 	switch {
 	case m.nt.length == 24: // NTLM_RESPONSE or NTLM2 session response (§2.2.2.6)
 		n.Version = 1
@@ -132,7 +141,7 @@ func authenticated(b []byte, auth *activity.Auth) bool {
 		response(nt, m.mic, auth)
 	case m.nt.length > 0:
 		auth.Anomaly(anomalyResponse)
-	case m.lm.length <= 1 && m.user.length == 0: // §3.2.5.1.2: an anonymous LM response is one zero byte
+	case m.lm.length <= 1 && m.user.length == 0:
 		n.Anonymous = true
 	}
 	if m.flags&flagAnonymous != 0 && n.User == "" {
@@ -148,15 +157,28 @@ func authenticated(b []byte, auth *activity.Auth) bool {
 }
 
 // response looks into an NTLMv2_RESPONSE: 16 bytes of proof, then the
-// NTLMv2_CLIENT_CHALLENGE (§2.2.2.7), whose target information begins at 28.
+// NTLMv2_CLIENT_CHALLENGE (§2.2.2.7), whose target information begins at 28. It
+// repeats that of CHALLENGE, and adds what the client says.
 func response(nt []byte, mic bool, auth *activity.Auth) {
 	const clientInfo = 16 + 28
 	if len(nt) < clientInfo {
 		return // outside the message, or of a client without target information
 	}
+	n := auth.NTLM
 	pairs(nt[clientInfo:], func(id uint16, value []byte) {
-		if id == avFlags && len(value) == 4 && le.Uint32(value)&avFlagMIC != 0 && !mic {
-			auth.Anomaly(anomalyMIC)
+		switch id {
+		case avFlags:
+			if len(value) == 4 && le.Uint32(value)&avFlagMIC != 0 && !mic {
+				auth.Anomaly(anomalyMIC)
+			}
+		case avTargetName:
+			n.Target, _ = text(value, true)
+		case avChannelBindings:
+			n.Bound = slices.ContainsFunc(value, func(x byte) bool { return x != 0 })
+		default:
+			if !n.Challenge {
+				serverName(n, id, value)
+			}
 		}
 	})
 }

@@ -200,7 +200,7 @@ func TestChallengeThenAuthenticate(t *testing.T) {
 	r.read(flow.ToClient, challengeMessage(info), &auth)
 	shared := auth
 	before := *auth.NTLM
-	want := activity.NTLM{Challenge: true, ServerName: "DC1", ServerDom: "LAB", ServerDNS: "dc1.lab.example"}
+	want := activity.NTLM{Challenge: true, ServerName: "DC1", ServerDom: "LAB", ServerDNS: "dc1.lab.example", ServerDNSDomain: "lab.example"}
 	if diff := cmp.Diff(want, before); diff != "" {
 		t.Errorf("after CHALLENGE: -want +got:\n%s", diff)
 	}
@@ -215,6 +215,41 @@ func TestChallengeThenAuthenticate(t *testing.T) {
 	r.read(flow.ToClient, challengeMessage(nil), &auth)
 	if auth.NTLM.User != "" || auth.NTLM.ServerName != "" {
 		t.Errorf("a new CHALLENGE keeps the exchange before: %+v", auth.NTLM)
+	}
+}
+
+// TestClientChallenge: what an NTLMv2 response says beside the proof.
+func TestClientChallenge(t *testing.T) {
+	says := func(pairs ...[]byte) []byte {
+		return append(bytes.Repeat([]byte{1}, 16+28), append(bytes.Join(pairs, nil), pair(avEOL, nil)...)...)
+	}
+	server := bytes.Join([][]byte{pair(avNbDomainName, utf16le("OTHER")), pair(avNbComputerName, utf16le("SRV")), pair(avDNSDomain, utf16le("other.example")), pair(avDNSComputer, utf16le("srv.other.example"))}, nil)
+	for _, tt := range []struct {
+		name      string
+		challenge []byte
+		nt        []byte
+		lm        []byte
+		want      activity.NTLM
+	}{
+		{"service and channel", nil, says(pair(avTargetName, utf16le("cifs/dc1")), pair(avChannelBindings, bytes.Repeat([]byte{9}, 16))), make([]byte, 24),
+			activity.NTLM{Target: "cifs/dc1", Bound: true}},
+		{"no channel", nil, says(pair(avTargetName, nil), pair(avChannelBindings, make([]byte, 16))), []byte{0, 1},
+			activity.NTLM{LM: true}},
+		{"server's names, CHALLENGE not captured", nil, says(server), nil,
+			activity.NTLM{ServerName: "SRV", ServerDom: "OTHER", ServerDNS: "srv.other.example", ServerDNSDomain: "other.example"}},
+		{"server's names are those of CHALLENGE", challengeMessage(append(pair(avNbComputerName, utf16le("DC1")), pair(avEOL, nil)...)), says(server), nil,
+			activity.NTLM{Challenge: true, ServerName: "DC1"}},
+	} {
+		r := newReader(t)
+		var auth activity.Auth
+		if tt.challenge != nil {
+			r.read(flow.ToClient, tt.challenge, &auth)
+		}
+		r.read(flow.ToServer, message{header: 72, lm: tt.lm, nt: tt.nt, user: utf16le("u"), flags: flagUnicode}.bytes(), &auth)
+		tt.want.User, tt.want.Version, tt.want.Flags = "u", 2, flagUnicode
+		if diff := cmp.Diff(tt.want, *auth.NTLM); diff != "" {
+			t.Errorf("%s: -want +got:\n%s", tt.name, diff)
+		}
 	}
 }
 
