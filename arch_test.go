@@ -72,7 +72,7 @@ var law = []folder{
 	{at: "sensor", only: true, may: base("activity/wire", "sensor/capture", "sensor/capture/live", "sensor/flow", "sensor/decode"),
 		inTests: []string{"sensor/capture/live/livetest", "sensor/decode/all", "sensor/decode/decodetest"},
 		why:     "it joins the sensor's stages; which decoders run is its caller's choice, and the center reaches it not at all"},
-	{at: "sensor/decode/decodetest", testOnly: true, may: base("sensor", "sensor/capture", "sensor/flow", "sensor/decode", "sensor/decode/*", "sensor/decode/all"),
+	{at: "sensor/decode/decodetest", testOnly: true, may: base("activity/wire", "sensor", "sensor/capture", "sensor/flow", "sensor/decode", "sensor/decode/*", "sensor/decode/all"),
 		why: "it runs captures through the sensor's stages; what the center makes of them is detecttest's"},
 
 	{at: "center/directory", may: base(),

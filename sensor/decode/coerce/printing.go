@@ -60,8 +60,7 @@ func rprn(x *decode.Context, c *decode.RPCCall) {
 			q.Uint32()                  // fdwOptions
 			d.Object = q.UniqueString() // pszLocalMachine
 		case 9, 89:
-			driver(q, d)
-			if c.Opnum == 89 {
+			if driver(q, d) && c.Opnum == 89 {
 				d.Flags = q.Uint32() // dwFileCopyFlags
 			}
 		case 88:
@@ -81,8 +80,9 @@ func par(x *decode.Context, c *decode.RPCCall) {
 		case 0:
 			d.Object = q.UniqueString()
 		case 39:
-			driver(q, d)
-			d.Flags = q.Uint32()
+			if driver(q, d) {
+				d.Flags = q.Uint32()
+			}
 		case 62: // pszServer, pszInfPath
 			q.UniqueString()
 			d.Object = q.UniqueString()
@@ -115,8 +115,9 @@ var driverLevels = func() map[uint32][]member {
 	return map[uint32][]member{2: two, 3: three, 4: four, 6: six, 8: eight}
 }()
 
-// driver reads pName and pDriverContainer.
-func driver(q *ndr.Reader, d *activity.RPC) {
+// driver reads pName and pDriverContainer, and tells whether what follows them
+// can be read.
+func driver(q *ndr.Reader, d *activity.RPC) bool {
 	q.UniqueString()
 	q.AlignPointer()
 	d.Level = q.Uint32()
@@ -125,7 +126,7 @@ func driver(q *ndr.Reader, d *activity.RPC) {
 	}
 	members, known := driverLevels[d.Level]
 	if !q.Pointer() || !known {
-		return
+		return false
 	}
 	q.AlignPointer()
 	if slices.Contains(members, long) {
@@ -158,4 +159,5 @@ func driver(q *ndr.Reader, d *activity.RPC) {
 			d.Object = s
 		}
 	}
+	return true
 }

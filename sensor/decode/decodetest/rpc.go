@@ -10,7 +10,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
 	"github.com/verderer/verderer/activity"
+	"github.com/verderer/verderer/activity/wire"
 	"github.com/verderer/verderer/counter"
 	"github.com/verderer/verderer/sensor/decode"
 	"github.com/verderer/verderer/sensor/flow"
@@ -94,6 +98,55 @@ func (*carrier) Gap(flow.Dir, int, activity.Time)     {}
 func (*carrier) Close(activity.Time)                  {}
 func (*carrier) Held() int                            { return 0 }
 
+// FuzzCalls fuzzes the reader of an interface with calls on one connection,
+// beginning with seeds: it never panics, states one fact at most, within the
+// caps, changes no stub, and what it remembers stays below a cap.
+func FuzzCalls(f *testing.F, in decode.Interface, seeds []decode.RPCCall) {
+	for _, c := range seeds {
+		f.Add(c.Opnum, c.Request, c.Response, byte(0))
+		f.Add(c.Opnum, c.Request, c.Response, byte(3))
+	}
+	conn := Connect(f, in)
+	f.Fuzz(func(t *testing.T, opnum uint16, request, response []byte, how byte) {
+		e := Encodings[int(how)%len(Encodings)]
+		c := e.Call(opnum, &Stub{B: request}, &Stub{B: response})
+		switch {
+		case how&4 != 0: // the end was not captured
+			c.RequestSize, c.ResponseSize = c.RequestSize+1, c.ResponseSize+1
+		case how&8 != 0:
+			c.Response, c.Outcome = nil, activity.Failure
+		case how&16 != 0:
+			c.Request = nil
+		}
+		before, beforeResponse := bytes.Clone(c.Request), bytes.Clone(c.Response)
+		out := conn.Deliver(c)
+		if !bytes.Equal(before, c.Request) || !bytes.Equal(beforeResponse, c.Response) {
+			t.Error("a stub was changed")
+		}
+		if len(out) > 1 {
+			t.Errorf("%d activities of one call", len(out))
+		}
+		for _, a := range out {
+			if !a.HasDetail() || a.Details() != 1 {
+				t.Errorf("not the detail of its kind: %+v", a)
+			}
+			if d := a.RPC; d != nil && max(len(d.RIDs), len(d.Names), len(d.Sessions)) > activity.MaxRPCNames {
+				t.Errorf("%d RIDs, %d names, %d sessions", len(d.RIDs), len(d.Names), len(d.Sessions))
+			}
+			if _, err := (&wire.Batch{Entries: []wire.Entry{{Activity: a}}}).Append(nil); err != nil {
+				t.Error(err)
+			}
+		}
+		if held := conn.Held(); held > maxState {
+			t.Errorf("%d bytes remembered", held)
+		}
+	})
+}
+
+// maxState is what FuzzCalls lets a reader remember: 64 handles with the longest
+// texts.
+const maxState = 64 * (activity.MaxText + 512)
+
 // Stubs reads a file of recorded calls: a line each of opnum, request and
 // response in hex, "-" for a response that was not seen. Lines that begin with #
 // are about it.
@@ -164,4 +217,64 @@ func GoldenCalls(t *testing.T, path string, in decode.Interface, calls []decode.
 		out = append(out, conn.Deliver(c)...)
 	}
 	golden(t, path, Lines(t, out))
+}
+
+// MadeCalls delivers calls that build makes, as one connection, in every
+// encoding, and compares what comes of them with a golden; sizes apart, it must
+// not depend on the encoding. Calls of which only the beginning was captured must
+// give no anomalies.
+func MadeCalls(t *testing.T, path string, in decode.Interface, build func(e Encoding) []decode.RPCCall) {
+	t.Helper()
+	GoldenCalls(t, path, in, build(Encoding{}))
+	var want []*activity.Activity
+	for i, e := range Encodings {
+		conn := Connect(t, in)
+		var out []*activity.Activity
+		for _, c := range build(e) {
+			for _, a := range conn.Deliver(c) {
+				unsized(a)
+				out = append(out, a)
+			}
+		}
+		if i == 0 {
+			want = out
+		} else if d := cmp.Diff(want, out, cmpopts.EquateComparable(netip.Addr{})); d != "" {
+			t.Errorf("%v differs (-NDR +it):\n%s", e, d)
+		}
+	}
+	conn := Connect(t, in)
+	for _, c := range build(Encoding{}) {
+		whole, full := c.Request, conn.Deliver(c)
+		for n := range whole {
+			c.Request = whole[:n]
+			for _, a := range conn.Deliver(c) {
+				if len(a.Anomalies) > 0 && (len(full) == 0 || len(full[0].Anomalies) == 0) {
+					t.Errorf("opnum %d, captured up to byte %d of %d: %v", c.Opnum, n, len(whole), a.Anomalies)
+				}
+			}
+		}
+	}
+}
+
+// unsized takes off an activity what depends on the encoding of its call.
+func unsized(a *activity.Activity) {
+	a.ID = activity.ID{}
+	var call *activity.RPC
+	switch {
+	case a.RPC != nil:
+		call = a.RPC
+	case a.Change != nil:
+		call = a.Change.Call
+	case a.Service != nil:
+		call = a.Service.Call
+	case a.Task != nil:
+		call = a.Task.Call
+	case a.Execution != nil:
+		call = a.Execution.Call
+	case a.Netlogon != nil:
+		call = a.Netlogon.Call
+	case a.Certificate != nil:
+		call = a.Certificate.Call
+	}
+	call.RequestSize, call.ResponseSize = 0, 0
 }

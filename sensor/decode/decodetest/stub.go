@@ -6,7 +6,9 @@ import (
 	"strings"
 	"unicode/utf16"
 
+	"github.com/verderer/verderer/activity"
 	"github.com/verderer/verderer/names"
+	"github.com/verderer/verderer/sensor/decode"
 )
 
 var littleEndian = binary.LittleEndian
@@ -186,4 +188,43 @@ func (s *Stub) Handle(n byte) *Stub {
 		s.Bytes(n)
 	}
 	return s
+}
+
+// Encoding is a transfer syntax in a byte order.
+type Encoding struct{ Big, Wide bool }
+
+// Encodings are all of them.
+var Encodings = []Encoding{{}, {Big: true}, {Wide: true}, {Big: true, Wide: true}}
+
+func (e Encoding) String() string {
+	s := "NDR, little-endian"
+	if e.Wide {
+		s = strings.Replace(s, "NDR", "NDR64", 1)
+	}
+	if e.Big {
+		s = strings.Replace(s, "little", "big", 1)
+	}
+	return s
+}
+
+// Stub begins a stub.
+func (e Encoding) Stub() *Stub { return &Stub{Big: e.Big, Wide: e.Wide} }
+
+// Call is a call of opnum with these stubs, answered unless response is nil.
+func (e Encoding) Call(opnum uint16, request, response *Stub) decode.RPCCall {
+	var order binary.ByteOrder = littleEndian
+	if e.Big {
+		order = binary.BigEndian
+	}
+	c := decode.RPCCall{
+		Opnum: opnum, NDR64: e.Wide, RequestOrder: order, ResponseOrder: order, BindSeen: true,
+		Request: request.B, RequestSize: len(request.B), Outcome: activity.Attempt,
+	}
+	if response != nil {
+		c.Outcome, c.Response, c.ResponseSize = activity.Success, response.B, len(response.B)
+		if n := len(response.B); n >= 4 {
+			c.Return, c.ReturnSeen = order.Uint32(response.B[n-4:]), true
+		}
+	}
+	return c
 }

@@ -23,6 +23,7 @@ func definition(text string, t *activity.Task) (ok bool) {
 		command   string
 		arguments string
 		done      bool // the first action was read
+		whole     bool // an element was read to its end, and no other is open
 	)
 	defer func() {
 		if !done {
@@ -32,14 +33,14 @@ func definition(text string, t *activity.Task) (ok bool) {
 	for {
 		token, err := d.Token()
 		if err != nil {
-			return errors.Is(err, io.EOF) && len(path) == 0
+			return errors.Is(err, io.EOF) && whole
 		}
 		switch e := token.(type) {
 		case xml.StartElement:
 			if len(path) == maxDepth {
 				return false
 			}
-			path = append(path, e.Name.Local)
+			path, whole = append(path, e.Name.Local), false
 		case xml.EndElement:
 			if name := strings.Join(path, "/"); name == "Task/Actions/Exec" || name == "Task/Actions/ComHandler" {
 				if !done {
@@ -47,6 +48,7 @@ func definition(text string, t *activity.Task) (ok bool) {
 				}
 			}
 			path = path[:len(path)-1]
+			whole = len(path) == 0
 		case xml.CharData:
 			text := strings.TrimSpace(string(e))
 			if text == "" {
