@@ -105,4 +105,6 @@ func TestUnread(t *testing.T) {
 
 func FuzzCall(f *testing.F) { decodetest.FuzzCalls(f, Interfaces[0], made(decodetest.Encoding{})) }
 
-func FuzzATSvc(f *testing.F) { decodetest.FuzzCalls(f, Interfaces[1], madeATSvc(decodetest.Encoding{})) }
+func FuzzATSvc(f *testing.F) {
+	decodetest.FuzzCalls(f, Interfaces[1], madeATSvc(decodetest.Encoding{}))
+}
