@@ -5,7 +5,7 @@ package activity
 // events 5140 and 5145).
 type SMB struct {
 	Dialect   string `json:"dialect,omitempty" pb:"1"`       // "1" (NT LM 0.12), "2.0.2", "2.1", "3.0", "3.0.2", "3.1.1"; "" picked up mid-connection or an event
-	Session   uint64 `json:"session,omitempty" pb:"2"`       // SessionId, or Uid of SMB1
+	Session   uint64 `json:"session,omitempty" pb:"2"`       // SessionId, or Uid of SMB1; 0 not known
 	Signed    bool   `json:"signed,omitempty" pb:"3"`        // the server requires signing or the session signs
 	Encrypted bool   `json:"encrypted,omitempty" pb:"4"`     // the session or share encrypts: what follows is not readable
 	Guest     bool   `json:"guest,omitempty" pb:"5"`         // the server logged the client on as guest
@@ -24,6 +24,16 @@ type SMB struct {
 	RenamedTo string `json:"renamedTo,omitempty" pb:"18"`
 	Status    uint32 `json:"status,omitempty" pb:"19"` // NTSTATUS of the answer that opened it or refused
 	Auth      *Auth  `json:"auth,omitempty" pb:"20"`   // who the session is authenticated as
+
+	Snapshot Time   `json:"snapshot,omitempty" pb:"21"` // of the shadow copy that the file was opened in, when it was asked for by time; SMB1 has it in the path, as @GMT-…
+	Caller   string `json:"caller,omitempty" pb:"22"`   // NetBIOS name that the client called itself by, over port 139
+
+	// What tells SMB1 clients apart, as the client states it.
+	NativeOS     string `json:"nativeOS,omitempty" pb:"23"`
+	NativeLanMan string `json:"nativeLanMan,omitempty" pb:"24"`
+	Legacy       bool   `json:"legacy,omitempty" pb:"25"` // a session set-up without extended security: LM and NTLM responses without NTLMSSP
+	VCNumber     uint16 `json:"vcNumber,omitempty" pb:"26"`
+	MaxMpx       uint16 `json:"maxMpx,omitempty" pb:"27"`
 }
 
 // MaxMagic is how many bytes of a file are kept: enough to tell its format, too

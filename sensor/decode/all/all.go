@@ -20,6 +20,7 @@ import (
 	"github.com/verderer/verderer/sensor/decode/netlogon"
 	"github.com/verderer/verderer/sensor/decode/ntlm"
 	"github.com/verderer/verderer/sensor/decode/samr"
+	"github.com/verderer/verderer/sensor/decode/smb"
 	"github.com/verderer/verderer/sensor/decode/srvsvc"
 	"github.com/verderer/verderer/sensor/decode/svcctl"
 	"github.com/verderer/verderer/sensor/decode/tsch"
@@ -30,7 +31,7 @@ import (
 
 // Set is every decoder we have.
 var Set = decode.Set{
-	Protocols: []decode.Protocol{kerberos.Protocol, ldap.Protocol, dns.Protocol, dcerpc.Protocol},
+	Protocols: []decode.Protocol{kerberos.Protocol, ldap.Protocol, dns.Protocol, dcerpc.Protocol, smb.Protocol},
 	Inner:     []decode.Inner{gssapi.Inner, kerberos.Inner, ntlm.Inner},
 	Interfaces: slices.Concat(
 		[]decode.Interface{

@@ -1,0 +1,2 @@
+// Package smb reads SMB.
+package smb
