@@ -29,7 +29,7 @@ func madeEFSR(e decodetest.Encoding) []decode.RPCCall {
 
 // container is the request of a method that adds a printer driver, up to its flags.
 func container(e decodetest.Encoding, level uint32, path string) *decodetest.Stub {
-	s := e.Stub().Unique(`\\dc1`).Struct().U32(level).Union(level).Pointers(1)
+	s := e.Stub().Unique(`\\dc10`).Struct().U32(level).Union(level).Pointers(1)
 	if level >= 6 {
 		s.Align(8)
 	}

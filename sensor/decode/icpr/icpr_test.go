@@ -67,7 +67,7 @@ func pkcs10(t testing.TB, extra ...pkix.Extension) []byte {
 	der, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{
 		Subject: pkix.Name{CommonName: "alice", Organization: []string{"Lab"}},
 		ExtraExtensions: append([]pkix.Extension{
-			{Id: oid(2, 5, 29, 17), Value: altNames(t)},
+			{Id: oid(2, 5, 29, 17), Critical: true, Value: altNames(t)},
 			{Id: oid(1, 3, 6, 1, 4, 1, 311, 25, 2), Value: security(t)},
 			{Id: oid(2, 5, 29, 15), Critical: true, Value: []byte{3, 2, 5, 0xa0}},
 		}, extra...),

@@ -53,6 +53,7 @@ func made(e decodetest.Encoding) []decode.RPCCall {
 		e.Call(opServerReqChallenge, challenge(1, 2, 3, 4, 5, 6, 7, 8), stub().Zeros(8).U32(0)),
 		e.Call(opServerReqChallenge, challenge(7, 7, 7, 7, 7, 7, 7, 7), stub().Zeros(8).U32(0)),
 		e.Call(opServerAuthenticate3, authenticate(1, 2, 3, 4, 5, 6, 7, 8).U32(0x612fffff), stub().Zeros(8).U32(0x612fffff, 1104, 0)),
+		e.Call(opServerAuthenticate2, authenticate(0, 2, 3, 4, 5, 6, 7, 8).U32(0x600fffff), stub().Zeros(8).U32(0, 0)),
 		e.Call(opServerAuthenticate2, authenticate(7, 7, 7, 7, 7, 7, 7, 7).U32(0x600fffff), stub().Zeros(8).U32(0, 0xc0000022)),
 		e.Call(opServerAuthenticate, authenticate(0, 0, 0, 0, 0, 0, 0, 0), stub().Zeros(8).U32(0xc0000388)),
 		e.Call(opAuthenticateKerberos, authenticate().U32(0xe12fffff), stub().U32(0, 0)),
