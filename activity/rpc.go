@@ -25,6 +25,7 @@ type RPC struct {
 	Level    uint32        `json:"level,omitempty" pb:"17"`             // information level or class asked for
 	Count    int           `json:"count,omitempty" pb:"18"`             // entries returned
 	Sessions []SessionInfo `json:"sessions,omitempty" pb:"19,max=1000"` // returned by NetrSessionEnum; at most MaxRPCNames
+	Flags    uint32        `json:"flags,omitempty" pb:"20"`             // dwFileCopyFlags of an added printer driver: 0x10 copies it from where it names
 }
 
 // SessionInfo is one session that NetrSessionEnum returned (MS-SRVS §2.2.4).
@@ -67,7 +68,7 @@ func (r *RPC) canon(c *canonical) {
 type Netlogon struct {
 	Call           *RPC   `json:"call,omitempty" pb:"1"`
 	Computer       string `json:"computer,omitempty" pb:"2"`       // ComputerName: who sets the channel up
-	ChannelType    uint16 `json:"channelType,omitempty" pb:"3"`    // NETLOGON_SECURE_CHANNEL_TYPE: 2 workstation, 4 trusted DNS domain, 5 trusted domain, 6 server (DC)
+	ChannelType    uint16 `json:"channelType,omitempty" pb:"3"`    // NETLOGON_SECURE_CHANNEL_TYPE: 2 workstation, 3 trusted DNS domain, 4 trusted domain, 6 server (DC)
 	Flags          uint32 `json:"flags,omitempty" pb:"4"`          // NegotiateFlags
 	ZeroChallenge  bool   `json:"zeroChallenge,omitempty" pb:"5"`  // the client challenge is eight equal bytes or all zero
 	ZeroCredential bool   `json:"zeroCredential,omitempty" pb:"6"` // the client credential is all zero

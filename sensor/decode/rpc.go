@@ -48,6 +48,9 @@ type Interface struct {
 	// Request and Response are how many bytes of the two stubs Call wants to
 	// see, at most MaxStub.
 	Request, Response int
+	// State makes what Call remembers from one call to the next on a connection,
+	// such as what its handles stand for; nil when that is nothing.
+	State func() State
 	// Call gets each call once: when its answer is complete, or when no answer
 	// is waited for any longer. x and c are valid only during the call; c.Auth
 	// may be kept. x counts under Name.
@@ -56,11 +59,21 @@ type Interface struct {
 	Reasons []string
 }
 
-// MaxStub caps the bytes kept of one stub. Calls wait for their answers with
-// what is kept of their requests, up to 64 on a connection, so it bounds a
-// connection to 128 KiB of arguments; names and handles, which is what
-// rules look at, come first in a stub.
-const MaxStub = 2048
+// State is what an Interface remembers of one connection. The carrier keeps it,
+// forgets it with the connection, and adds Held to its own.
+type State interface {
+	// Held estimates the bytes that the state keeps. Call caps them.
+	Held() int
+}
+
+// MaxStub caps the bytes kept of one stub. Names and handles, which is what
+// rules look at, come first in a stub, and most interfaces ask for less: see
+// UsualStub. Task definitions, command lines of services and certificate
+// requests are longer.
+const MaxStub = 16 << 10
+
+// UsualStub is what an interface asks for whose arguments are names.
+const UsualStub = 2048
 
 // RPCCall is one remote procedure call, request and answer.
 type RPCCall struct {
@@ -91,9 +104,31 @@ type RPCCall struct {
 	Fault   uint32           // status of the fault
 	Error   string           // name of Fault
 
+	State     State            // what Interface.State made for this connection; nil without one
 	Auth      *activity.Auth   // who the call is made as; nil without authentication
 	Account   activity.Account // the same as an account, where the mechanism names one
 	Anomalies []string
+}
+
+// Operations are the specification's names of an interface's opnums, in order.
+type Operations []string
+
+// Name is "" for an opnum that the specification does not define.
+func (o Operations) Name(opnum uint16) string {
+	if int(opnum) < len(o) {
+		return o[opnum]
+	}
+	return ""
+}
+
+// Settle makes a the failure that the call's return value says it is. status
+// says what kind of number that is.
+func (c *RPCCall) Settle(a *activity.Activity, status Status) {
+	if c.Outcome == activity.Success && c.ReturnSeen {
+		if refused, name := status(c.Return); refused {
+			a.Outcome, a.Error = activity.Failure, name
+		}
+	}
 }
 
 // New starts the activity of call c: request and answer times, outcome,
@@ -107,11 +142,12 @@ func (c *RPCCall) New(x *Context, kind activity.Kind, proto activity.Protocol) *
 	return a
 }
 
-// Detail says of the call what every interface has in common. operation is the
-// specification's name of the opnum, "" where it defines none.
-func (c *RPCCall) Detail(in *Interface, operation string) *activity.RPC {
+// Detail says of the call what every interface has in common. name is the
+// interface's, operation the specification's name of the opnum, "" where it
+// defines none.
+func (c *RPCCall) Detail(name, operation string) *activity.RPC {
 	r := &activity.RPC{
-		Interface: in.Name, Opnum: c.Opnum, Operation: operation, CallID: c.CallID, Pipe: c.Pipe,
+		Interface: name, Opnum: c.Opnum, Operation: operation, CallID: c.CallID, Pipe: c.Pipe,
 		Sealed: c.Sealed, BindSeen: c.BindSeen, Fault: c.Fault,
 		RequestSize: c.RequestSize, ResponseSize: c.ResponseSize, Auth: c.Auth,
 	}

@@ -17,13 +17,14 @@ import (
 
 	"github.com/verderer/verderer/activity"
 	"github.com/verderer/verderer/counter"
+	"github.com/verderer/verderer/sensor/decode"
 	"github.com/verderer/verderer/sensor/decode/decodetest"
 )
 
 // rpc is what is compared of the DCE/RPC over TCP, and over pipes in SMB, in a capture.
 type rpc struct {
 	Calls        int      // requests, by their first fragments, on whatever interface
-	Replication  []string // call id and opnum of calls on the replication interface
+	Read         []string // interface, opnum and call id of those on interfaces that we read
 	NTLM, Ticket []string // who was authenticated: user and domain, service of the ticket
 }
 
@@ -40,9 +41,16 @@ var differs = map[string]func(theirs *rpc){
 		slices.Sort(r.Ticket)
 	},
 	// Frame 419 repeats a request that was not captured the first time.
-	"cz_CVE-2020-1472_exploit_win2019.pcap": func(r *rpc) { r.Calls++ },
+	"cz_CVE-2020-1472_exploit_win2019.pcap": func(r *rpc) {
+		r.Calls++
+		r.Read = append(r.Read, "12345678-1234-abcd-ef00-01234567cffb 1 opnum 26 call 2")
+		r.sort()
+	},
 	// An answer to FSCTL_PIPE_TRANSCEIVE repeats the request, which tshark reads again.
-	"zk_smb2.pcap": func(r *rpc) { r.Calls-- },
+	"zk_smb2.pcap": func(r *rpc) {
+		r.Calls--
+		r.Read = slices.Compact(r.Read)
+	},
 }
 
 // TestRPCAgainstTshark compares what we and tshark read of the connection-oriented DCE/RPC
@@ -54,10 +62,10 @@ func TestRPCAgainstTshark(t *testing.T) {
 	if _, err := exec.LookPath("tshark"); err != nil {
 		t.Skip("tshark is not installed")
 	}
-	var calls, replication, ntlm, tickets, files atomic.Int64
+	var calls, read, ntlm, tickets, files atomic.Int64
 	t.Cleanup(func() {
-		t.Logf("%d captures: %d calls, %d of replication; %d NTLM and %d Kerberos authentications compared",
-			files.Load(), calls.Load(), replication.Load(), ntlm.Load(), tickets.Load())
+		t.Logf("%d captures: %d calls, %d of them on interfaces that are read, by opnum; %d NTLM and %d Kerberos authentications compared",
+			files.Load(), calls.Load(), read.Load(), ntlm.Load(), tickets.Load())
 	})
 	for _, path := range decodetest.Corpus(t, 3) {
 		t.Run(filepath.Base(path), func(t *testing.T) {
@@ -66,8 +74,9 @@ func TestRPCAgainstTshark(t *testing.T) {
 			if change := differs[filepath.Base(path)]; change != nil {
 				change(&theirs)
 			}
-			activities, counters, _ := decodetest.Readable(t, path, Set)
-			ours := rpcOf(activities, counters)
+			var ours rpc
+			activities, counters, _ := decodetest.Readable(t, path, ours.watch(Set))
+			ours.add(activities, counters)
 			if diff := cmp.Diff(theirs, ours); diff != "" {
 				t.Errorf("-tshark +ours:\n%s", diff)
 				return
@@ -76,22 +85,35 @@ func TestRPCAgainstTshark(t *testing.T) {
 				files.Add(1)
 			}
 			calls.Add(int64(theirs.Calls))
-			replication.Add(int64(len(theirs.Replication)))
+			read.Add(int64(len(theirs.Read)))
 			ntlm.Add(int64(len(theirs.NTLM)))
 			tickets.Add(int64(len(theirs.Ticket)))
 		})
 	}
 }
 
-func rpcOf(activities []*activity.Activity, counters *counter.Set) (r rpc) {
+// watch is set with interfaces whose calls are noted in r before they are read:
+// not every call becomes an activity.
+func (r *rpc) watch(set decode.Set) decode.Set {
+	set.Interfaces = slices.Clone(set.Interfaces)
+	for i := range set.Interfaces {
+		in := set.Interfaces[i]
+		set.Interfaces[i].Call = func(x *decode.Context, c *decode.RPCCall) {
+			r.Calls++
+			r.Read = append(r.Read, fmt.Sprintf("%s %d opnum %d call %d", in.UUID, in.Version, c.Opnum, c.CallID))
+			in.Call(x, c)
+		}
+	}
+	return set
+}
+
+func (r *rpc) add(activities []*activity.Activity, counters *counter.Set) {
 	for _, a := range activities {
 		switch {
-		case a.DRS != nil:
-			r.Calls++
-			r.Replication = append(r.Replication, fmt.Sprintf("call %d opnum %d", a.DRS.CallID, a.DRS.Opnum))
-		case a.Protocol == activity.ProtoDCERPC && a.Auth.NTLM != nil:
+		case a.Protocol != activity.ProtoDCERPC || a.Auth == nil:
+		case a.Auth.NTLM != nil:
 			r.NTLM = append(r.NTLM, a.Account.Domain+`\`+a.Account.Name)
-		case a.Protocol == activity.ProtoDCERPC && a.Auth.Ticket != nil:
+		case a.Auth.Ticket != nil:
 			r.Ticket = append(r.Ticket, a.Auth.Ticket.Service)
 		}
 	}
@@ -101,11 +123,10 @@ func rpcOf(activities []*activity.Activity, counters *counter.Set) (r rpc) {
 		}
 	}
 	r.sort()
-	return r
 }
 
 func (r *rpc) sort() {
-	slices.Sort(r.Replication)
+	slices.Sort(r.Read)
 	slices.Sort(r.NTLM)
 	slices.Sort(r.Ticket)
 }
@@ -145,7 +166,8 @@ func rpcFromTshark(t *testing.T, path string) (r rpc) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	defer cmd.Wait() // its exit status only repeats that a capture is damaged
+	defer cmd.Wait()                    // its exit status only repeats that a capture is damaged
+	contexts := make(map[string]string) // stream, pipe and context id → interface
 	d := xml.NewDecoder(out)
 	for {
 		token, err := d.Token()
@@ -164,25 +186,45 @@ func rpcFromTshark(t *testing.T, path string) (r rpc) {
 		if err := d.DecodeElement(&packet, &start); err != nil {
 			t.Fatal(err)
 		}
-		var pdu *node
+		stream := ""
 		for i := range packet.Nodes {
 			switch p := &packet.Nodes[i]; p.Name {
+			case "tcp":
+				stream = p.first("tcp.stream")
+			case "smb", "smb2": // a pipe of it
+				stream += " " + p.first("smb.fid") + p.first("smb2.fid")
 			case "dcerpc":
-				pdu = p
-				r.pdu(p)
-			case "drsuapi":
-				if pdu != nil && pdu.first("dcerpc.pkt_type") == "0" {
-					r.Replication = append(r.Replication, "call "+pdu.first("dcerpc.cn_call_id")+" opnum "+pdu.first("dcerpc.opnum"))
-				}
+				r.pdu(p, stream, contexts)
 			}
 		}
 	}
 }
 
-func (r *rpc) pdu(p *node) {
+// weRead are the interfaces that we read, with their versions.
+var weRead = func() (all []string) {
+	for _, in := range Set.Interfaces {
+		all = append(all, fmt.Sprint(in.UUID, " ", in.Version))
+	}
+	return all
+}()
+
+func (r *rpc) pdu(p *node, stream string, contexts map[string]string) {
 	flags, _ := strconv.ParseUint(p.first("dcerpc.cn_flags"), 0, 8)
-	if p.first("dcerpc.pkt_type") == "0" && flags&1 != 0 {
+	switch p.first("dcerpc.pkt_type") {
+	case "0":
+		if flags&1 == 0 {
+			break
+		}
 		r.Calls++
+		if in := contexts[stream+" "+p.first("dcerpc.cn_ctx_id")]; slices.Contains(weRead, in) {
+			r.Read = append(r.Read, fmt.Sprintf("%s opnum %s call %s", in, p.first("dcerpc.opnum"), p.first("dcerpc.cn_call_id")))
+		}
+	case "11", "14":
+		for i := range p.Nodes {
+			if item := &p.Nodes[i]; item.Name == "dcerpc.cn_ctx_item" {
+				contexts[stream+" "+item.first("dcerpc.cn_ctx_id")] = item.first("dcerpc.cn_bind_to_uuid") + " " + item.first("dcerpc.cn_bind_if_ver")
+			}
+		}
 	}
 	null := func(s string) string { return strings.TrimPrefix(s, "NULL") } // tshark's word for an empty field
 	if p.first("ntlmssp.messagetype") == "0x00000003" {

@@ -47,7 +47,7 @@ func TestLogon(t *testing.T) {
 	krb := func(token string) pdu {
 		return pdu{callID: 1, kind: authKerberos, level: levelConnect, token: token}
 	}
-	offer := offered{uuid: uuidEPM, version: 3}
+	offer := offered{uuid: uuidMgmt, version: 3}
 	plain := pdu{callID: 1}
 	ask, signed := pdu{callID: 2}.request(0, 1, ""), pdu{callID: 2, kind: authNTLM, level: levelPrivacy, token: "signature"}
 

@@ -18,7 +18,11 @@ const (
 	// answer; a connection between domain controllers stays for hours, and a
 	// fact must not wait that long because one packet was not captured.
 	answerWait = 2 * time.Minute
-	// keepFree is how many calls a pooled decoder keeps for reuse.
+	// maxKept caps what the unanswered calls of a connection keep of their
+	// stubs: 64 of decode.UsualStub, or 8 of the longest.
+	maxKept = 128 << 10
+	// keepFree is how many calls a pooled decoder keeps for reuse, with stubs of
+	// up to decode.UsualStub.
 	keepFree = 4
 )
 
@@ -34,8 +38,11 @@ type call struct {
 // held is the bytes that a call keeps.
 func (c *call) held() int {
 	const size = 400
-	return size + cap(c.request.begin) + cap(c.response.begin)
+	return size + c.kept()
 }
+
+// kept is the bytes of the stubs that a call keeps.
+func (c *call) kept() int { return cap(c.request.begin) + cap(c.response.begin) }
 
 // stub is what is kept of one direction's stub.
 type stub struct {
@@ -156,6 +163,25 @@ func (d *Decoder) request(h header, b []byte, truncated bool) {
 	d.checkVerifier(c, ok)
 	c.latest = d.now
 	c.request.add(body, v.level == levelPrivacy, c.in.Request)
+	d.trim(c)
+}
+
+// trim gives up the oldest calls but c until the others and c keep no more than
+// maxKept.
+func (d *Decoder) trim(c *call) {
+	n := 0
+	for _, other := range d.calls {
+		n += other.kept()
+	}
+	for n > maxKept && len(d.calls) > 1 {
+		oldest := d.calls[0]
+		if oldest == c {
+			oldest = d.calls[1]
+		}
+		n -= oldest.kept()
+		d.x.Count(reasonEvicted, 1)
+		d.deliver(oldest)
+	}
 }
 
 // unread is why a request is not read.
@@ -208,6 +234,7 @@ func (d *Decoder) answer(h header, b []byte, truncated bool) {
 	}
 	c.latest = d.now
 	c.response.add(body, v.level == levelPrivacy, c.in.Response)
+	d.trim(c)
 	if h.flags&flagLast != 0 {
 		if r := &c.response; !r.sealed && r.size >= len(r.tail) {
 			c.Return, c.ReturnSeen = h.order.Uint32(r.tail[:]), true
@@ -259,6 +286,12 @@ func (d *Decoder) deliver(c *call) {
 			c.Auth, c.Account = p.Auth() // who opened the pipe
 		}
 	}
+	c.State = d.state(c.in)
 	d.x.Deliver(c.in, &c.RPCCall)
+	for _, s := range []*stub{&c.request, &c.response} {
+		if cap(s.begin) > decode.UsualStub {
+			s.begin = nil
+		}
+	}
 	d.free = append(d.free, c)
 }

@@ -206,7 +206,7 @@ func TestNotOurs(t *testing.T) {
 	}{
 		{"no bind", func(*harness) {}, map[string]int{reasonNoBind: 1}},
 		{"another id", func(x *harness) { x.client(pdu{}.bind(ptypeBind, offered{id: 4, uuid: uuidRead})) }, map[string]int{reasonNoContext: 1}},
-		{"endpoint mapper", func(x *harness) { x.client(pdu{}.bind(ptypeBind, offered{id: 5, uuid: uuidEPM, version: 3})) }, map[string]int{"calls on epm": 1}},
+		{"management", func(x *harness) { x.client(pdu{}.bind(ptypeBind, offered{id: 5, uuid: uuidMgmt, version: 3})) }, map[string]int{"calls on mgmt": 1}},
 		{"unknown interface", func(x *harness) { x.client(pdu{}.bind(ptypeBind, offered{id: 5, uuid: uuidOther})) }, map[string]int{reasonOther: 1}},
 		{"another version", func(x *harness) { x.client(pdu{}.bind(ptypeBind, offered{id: 5, uuid: uuidRead, version: 1})) }, map[string]int{reasonOther: 1}},
 		{"feature negotiation", func(x *harness) {
@@ -241,7 +241,7 @@ func TestContexts(t *testing.T) {
 		x.client(pdu{callID: 7}.request(id, 3, "")).server(pdu{callID: 7}.response(id, ""))
 		return len(x.calls)
 	}
-	read, epm := offered{id: 0, uuid: uuidRead}, offered{id: 0, uuid: uuidEPM, version: 3}
+	read, epm := offered{id: 0, uuid: uuidRead}, offered{id: 0, uuid: uuidMgmt, version: 3}
 	t.Run("alter_context after a bind that was not captured", func(t *testing.T) {
 		x := newHarness(t).server(pdu{callID: 1}.ack(ptypeBindAck, result{}, result{result: resultNegotiated}))
 		if ask(x, 0) != 0 {
@@ -333,7 +333,7 @@ func TestPDUs(t *testing.T) {
 }
 
 func TestUnreadStubsAreNotKept(t *testing.T) {
-	x := newHarness(t).client(pdu{}.bind(ptypeBind, offered{id: 0, uuid: uuidEPM, version: 3}))
+	x := newHarness(t).client(pdu{}.bind(ptypeBind, offered{id: 0, uuid: uuidMgmt, version: 3}))
 	p, body := pdu{callID: 1}, strings.Repeat("x", 60_000)
 	for dir, b := range [][]byte{flow.ToServer: p.request(0, 3, body), flow.ToClient: p.response(0, body)} {
 		dir := flow.Dir(dir)
@@ -343,7 +343,7 @@ func TestUnreadStubsAreNotKept(t *testing.T) {
 		}
 		x.feed(dir, b[1000:])
 	}
-	x.wantCounts(map[string]int{"calls on epm": 1})
+	x.wantCounts(map[string]int{"calls on mgmt": 1})
 }
 
 func TestSignature(t *testing.T) {

@@ -32,8 +32,9 @@ type Decoder struct {
 	security   [maxSecurity]security // by auth_context_id; the first securities are in use
 	securities int
 
-	calls []*call // unanswered, oldest first
-	free  []*call
+	calls  []*call // unanswered, oldest first
+	free   []*call
+	states []state // of interfaces that were called; at most one for each of contexts
 }
 
 func newDecoder() *Decoder {
@@ -74,6 +75,7 @@ func (d *Decoder) forget(midStream bool) {
 	for _, c := range d.free {
 		c.RPCCall, c.security = decode.RPCCall{}, nil
 	}
+	d.states = nil
 }
 
 // Feed implements flow.Handler.
@@ -124,6 +126,9 @@ func (d *Decoder) Held() int {
 	}
 	for _, c := range d.free {
 		n += c.held()
+	}
+	for _, s := range d.states {
+		n += s.of.Held()
 	}
 	return n
 }

@@ -46,8 +46,10 @@
 //
 // Per connection: maxContexts presentation contexts, maxSecurity security
 // contexts, maxCalls unanswered calls (the oldest is given up for the newest),
-// answerWait for an answer, decode.MaxStub bytes of each stub. A PDU is kept
-// whole, up to 64 KiB, only if it belongs to a registered interface or to an
-// authentication. After a gap, reading goes on at the next segment that begins
+// answerWait for an answer, as many bytes of each stub as its interface asks for
+// (at most decode.MaxStub) and maxKept of all together, above which the oldest
+// call is given up. A PDU is kept whole, up to 64 KiB, only if it belongs to a
+// registered interface or to an authentication. What readers remember of the
+// connection they cap. After a gap, reading goes on at the next segment that begins
 // with a PDU.
 package dcerpc

@@ -14,10 +14,10 @@ import (
 	"github.com/verderer/verderer/sensor/flow"
 )
 
-// uuidRead is the interface that the tests read; uuidEPM one that nobody does.
+// uuidRead is the interface that the tests read; uuidMgmt one that nobody does.
 const (
 	uuidRead  = "00112233-4455-6677-8899-aabbccddeeff"
-	uuidEPM   = "e1af8308-5d1f-11c9-91a4-08002b14a0fa"
+	uuidMgmt  = "afa8bd80-7d8a-11c9-bef4-08002b102989"
 	uuidOther = "deadbeef-0000-0000-0000-000000000000"
 	uuidNDR   = "8a885d04-1ceb-11c9-9fe8-08002b104860"
 	uuidNDR64 = "71710533-beba-4937-8319-b5dbef9ccc36"

@@ -44,7 +44,7 @@ func conversation() []turn {
 		return p
 	}
 	return []turn{
-		{flow.ToServer, krb(1, "ticket "+long).bind(ptypeBind, offered{id: 0, uuid: uuidRead}, offered{id: 1, uuid: uuidEPM, version: 3}, offered{id: 2, uuid: uuidRead, syntaxes: []string{uuidBTFN}})},
+		{flow.ToServer, krb(1, "ticket "+long).bind(ptypeBind, offered{id: 0, uuid: uuidRead}, offered{id: 1, uuid: uuidMgmt, version: 3}, offered{id: 2, uuid: uuidRead, syntaxes: []string{uuidBTFN}})},
 		{flow.ToClient, krb(1, "proof").ack(ptypeBindAck, result{}, result{}, result{result: resultNegotiated})},
 		{flow.ToServer, krb(1, "more").bind(ptypeAlterContext, offered{id: 0, uuid: uuidRead})},
 		{flow.ToClient, krb(1, "accept").ack(ptypeAlterContextResp, result{})},
@@ -133,7 +133,7 @@ func TestHostile(t *testing.T) {
 		var b []byte
 		switch r.IntN(8) {
 		case 0:
-			b = p.bind(ptypeAlterContext, offered{id: id, uuid: uuidRead}, offered{id: id + 1, uuid: uuidEPM})
+			b = p.bind(ptypeAlterContext, offered{id: id, uuid: uuidRead}, offered{id: id + 1, uuid: uuidMgmt})
 		case 1:
 			b = p.ack(ptypeAlterContextResp, result{result: uint16(r.IntN(4))}, result{})
 		case 2:
@@ -199,7 +199,7 @@ func FuzzFeed(f *testing.F) {
 
 // BenchmarkUnread is a call on an interface that nobody reads, with its answer.
 func BenchmarkUnread(b *testing.B) {
-	x := newHarness(b).client(pdu{}.bind(ptypeBind, offered{id: 1, uuid: uuidEPM, version: 3}))
+	x := newHarness(b).client(pdu{}.bind(ptypeBind, offered{id: 1, uuid: uuidMgmt, version: 3}))
 	ask, answer := pdu{callID: 2}.request(1, 3, string(make([]byte, 132))), pdu{callID: 2}.response(1, string(make([]byte, 4000)))
 	b.SetBytes(int64(len(ask) + len(answer)))
 	b.ReportAllocs()
@@ -237,7 +237,7 @@ func BenchmarkSignature(b *testing.B) {
 }
 
 func TestUnreadCallsDoNotAllocate(t *testing.T) {
-	x := newHarness(t).client(pdu{}.bind(ptypeBind, offered{id: 1, uuid: uuidEPM, version: 3}))
+	x := newHarness(t).client(pdu{}.bind(ptypeBind, offered{id: 1, uuid: uuidMgmt, version: 3}))
 	ask, answer := pdu{callID: 2}.request(1, 3, "args"), pdu{callID: 2}.response(1, string(make([]byte, 4000)))
 	now := x.now
 	n := testing.AllocsPerRun(100, func() {

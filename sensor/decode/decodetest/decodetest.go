@@ -131,24 +131,10 @@ func Golden(t *testing.T, dir string, set decode.Set) {
 	wanted := make(map[string]bool)
 	for _, path := range captures {
 		base := strings.TrimSuffix(path, filepath.Ext(path))
-		golden := base + ".golden.jsonl"
-		wanted[golden] = true
+		wanted[base+".golden.jsonl"] = true
 		t.Run(filepath.Base(base), func(t *testing.T) {
 			activities, _ := File(t, path, set)
-			got := Lines(t, activities)
-			if os.Getenv("VERDERER_GOLDEN") == "write" {
-				if err := os.WriteFile(golden, got, 0o644); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			want, err := os.ReadFile(golden)
-			if err != nil || len(want) == 0 {
-				t.Fatalf("no golden %s; it would hold:\n%s", golden, got)
-			}
-			if !bytes.Equal(got, want) {
-				t.Errorf("%s differs:\n%s", golden, diff(want, got))
-			}
+			golden(t, base+".golden.jsonl", Lines(t, activities))
 		})
 	}
 	goldens, _ := filepath.Glob(filepath.Join(dir, "*.golden.jsonl"))
@@ -156,6 +142,24 @@ func Golden(t *testing.T, dir string, set decode.Set) {
 		if !wanted[g] {
 			t.Errorf("%s has no capture", g)
 		}
+	}
+}
+
+// golden compares lines with those of a file, or writes them there.
+func golden(t *testing.T, path string, got []byte) {
+	t.Helper()
+	if os.Getenv("VERDERER_GOLDEN") == "write" {
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil || len(want) == 0 {
+		t.Fatalf("no golden %s; it would hold:\n%s", path, got)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("%s differs:\n%s", path, diff(want, got))
 	}
 }
 

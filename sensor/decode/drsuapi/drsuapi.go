@@ -7,7 +7,7 @@ import (
 
 // maxRequest is what is looked at of a request stub: a DSNAME begins within the
 // first 200 bytes and names are far below activity.MaxText in practice.
-const maxRequest = decode.MaxStub
+const maxRequest = decode.UsualStub
 
 // Interface registers the reader.
 var Interface = decode.Interface{

@@ -97,7 +97,7 @@ func context(opnum uint16, b []byte, order binary.ByteOrder) (name string, known
 	if r.returnAddress {
 		// MTX_ADDR (§5.132): the array's size, mtx_namelen, mtx_name.
 		n := s.uint32(at)
-		if n > decode.MaxStub || s.uint32(at+4) != n {
+		if n > maxRequest || s.uint32(at+4) != n {
 			return "", true, false
 		}
 		at = align(at+8+int(n), 4)
@@ -116,7 +116,7 @@ func (s *stub) dsname(at int) string {
 		nameAt  = lenAt + 4
 	)
 	size, sid, n := s.uint32(at), s.uint32(at+8), s.uint32(at+lenAt)
-	if s.bad || n >= decode.MaxStub || size != n+1 || sid > sizeSID {
+	if s.bad || n >= maxRequest || size != n+1 || sid > sizeSID {
 		s.bad = true
 		return ""
 	}
