@@ -8,6 +8,7 @@ import (
 	"github.com/verderer/verderer/sensor/decode/drsuapi"
 	"github.com/verderer/verderer/sensor/decode/gssapi"
 	"github.com/verderer/verderer/sensor/decode/kerberos"
+	"github.com/verderer/verderer/sensor/decode/kpasswd"
 	"github.com/verderer/verderer/sensor/decode/ldap"
 	"github.com/verderer/verderer/sensor/decode/ntlm"
 	"github.com/verderer/verderer/sensor/decode/winevent"
@@ -15,7 +16,8 @@ import (
 
 // Set is every decoder we have.
 var Set = decode.Set{
-	Protocols:  []decode.Protocol{kerberos.Protocol, ldap.Protocol, dns.Protocol, dcerpc.Protocol},
+	Protocols: []decode.Protocol{kerberos.Protocol, ldap.Protocol, dns.Protocol, dcerpc.Protocol,
+		kpasswd.Protocol},
 	Inner:      []decode.Inner{gssapi.Inner, kerberos.Inner, ntlm.Inner},
 	Interfaces: []decode.Interface{drsuapi.Interface},
 	Events:     []decode.Events{winevent.Events},
