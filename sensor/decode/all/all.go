@@ -10,6 +10,7 @@ import (
 	"github.com/verderer/verderer/sensor/decode/kerberos"
 	"github.com/verderer/verderer/sensor/decode/kpasswd"
 	"github.com/verderer/verderer/sensor/decode/ldap"
+	"github.com/verderer/verderer/sensor/decode/nbns"
 	"github.com/verderer/verderer/sensor/decode/ntlm"
 	"github.com/verderer/verderer/sensor/decode/winevent"
 )
@@ -17,7 +18,7 @@ import (
 // Set is every decoder we have.
 var Set = decode.Set{
 	Protocols: []decode.Protocol{kerberos.Protocol, ldap.Protocol, dns.Protocol, dcerpc.Protocol,
-		kpasswd.Protocol},
+		kpasswd.Protocol, nbns.Protocol},
 	Inner:      []decode.Inner{gssapi.Inner, kerberos.Inner, ntlm.Inner},
 	Interfaces: []decode.Interface{drsuapi.Interface},
 	Events:     []decode.Events{winevent.Events},
