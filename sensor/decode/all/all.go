@@ -12,13 +12,14 @@ import (
 	"github.com/verderer/verderer/sensor/decode/ldap"
 	"github.com/verderer/verderer/sensor/decode/nbns"
 	"github.com/verderer/verderer/sensor/decode/ntlm"
+	"github.com/verderer/verderer/sensor/decode/radius"
 	"github.com/verderer/verderer/sensor/decode/winevent"
 )
 
 // Set is every decoder we have.
 var Set = decode.Set{
 	Protocols: []decode.Protocol{kerberos.Protocol, ldap.Protocol, dns.Protocol, dcerpc.Protocol,
-		kpasswd.Protocol, nbns.Protocol},
+		kpasswd.Protocol, nbns.Protocol, radius.Protocol},
 	Inner:      []decode.Inner{gssapi.Inner, kerberos.Inner, ntlm.Inner},
 	Interfaces: []decode.Interface{drsuapi.Interface},
 	Events:     []decode.Events{winevent.Events},
