@@ -132,13 +132,13 @@ const (
 
 // KDCOptions that rules look at (RFC 4120 §5.4.1, RFC 6806 §3, MS-SFU §2.2.3).
 const (
-	KDCForwarded    uint32 = 1 << (31 - 2)
-	KDCProxy        uint32 = 1 << (31 - 4)
-	KDCCNameInAddl  uint32 = 1 << (31 - 14) // S4U2proxy
-	KDCCanonicalize uint32 = 1 << (31 - 15)
-	KDCEncTktInSKey uint32 = 1 << (31 - 28) // user-to-user
-	KDCRenew        uint32 = 1 << (31 - 30)
-	KDCValidate     uint32 = 1 << (31 - 31)
+	KDCForwarded    uint32 = 0x20000000
+	KDCProxy        uint32 = 0x08000000
+	KDCCNameInAddl  uint32 = 0x00020000 // S4U2proxy
+	KDCCanonicalize uint32 = 0x00010000
+	KDCEncTktInSKey uint32 = 0x00000008 // user-to-user
+	KDCRenew        uint32 = 0x00000002
+	KDCValidate     uint32 = 0x00000001
 )
 
 // PA-PAC-OPTIONS (MS-KILE §2.2.10, MS-SFU §2.2.5).

@@ -40,6 +40,7 @@ type LDAPSearch struct {
 
 	Ping           *LDAPPing `json:"ping,omitempty" pb:"10"`                  // of a locator ping
 	ResultControls []string  `json:"resultControls,omitempty" pb:"11,max=16"` // OIDs of the result's controls
+	Auth           *Auth     `json:"auth,omitempty" pb:"12"`                  // who the connection is authenticated as by SASL: of Kerberos only the ticket shows
 }
 
 // LDAPPing is what a domain controller locator asks for in its filter

@@ -14,7 +14,7 @@ type VPN struct {
 	Computer  string `json:"computer,omitempty" pb:"10"` // MS-RAS-Client-Name: what Windows calls the client
 	Tunnel    uint32 `json:"tunnel,omitempty" pb:"11"`   // Tunnel-Type: 1 PPTP, 3 L2TP, 9 IPsec ESP, …
 	PortType  uint32 `json:"portType,omitempty" pb:"12"` // NAS-Port-Type: 5 virtual (VPN), 15 Ethernet, 19 Wi-Fi: not every accounting client is a VPN
-	Stamp     Time   `json:"stamp,omitempty" pb:"13"`    // Event-Timestamp, less Acct-Delay-Time where there is none
+	Stamp     Time   `json:"stamp,omitempty" pb:"13"`    // Event-Timestamp, or when it was sent less Acct-Delay-Time; 0 when neither is there
 	In        uint64 `json:"in,omitempty" pb:"14"`       // bytes from the client: Acct-Input-Octets and -Gigawords
 	Out       uint64 `json:"out,omitempty" pb:"15"`      // bytes to the client
 }

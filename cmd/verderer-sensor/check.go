@@ -36,6 +36,7 @@ func (checkCenter) Run(ctx context.Context, c *commands) error {
 type checkMirror struct {
 	Interface []string      `required:"" env:"VERDERER_SENSOR_INTERFACE" placeholder:"NAME" help:"Network interface to look at, as in eth0. Repeatable."`
 	DC        []string      `name:"dc" env:"VERDERER_SENSOR_DC" placeholder:"ADDRESS" help:"Address of a domain controller whose traffic is to be there. Repeatable; without it that of this computer."`
+	Tunnels   bool          `env:"VERDERER_SENSOR_TUNNELS" help:"The mirror comes in GRE, ERSPAN or VXLAN, sent to this computer."`
 	For       time.Duration `default:"15s" help:"How long to look."`
 }
 
@@ -47,7 +48,7 @@ func (m *checkMirror) Run(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, m.For)
 	defer cancel()
 	tcp, udp := sensor.Ports(decoders.Set)
-	r, err := live.Check(ctx, live.Config{Interfaces: m.Interface, TCP: tcp, UDP: udp, Servers: servers})
+	r, err := live.Check(ctx, live.Config{Interfaces: m.Interface, TCP: tcp, UDP: udp, Servers: servers, Tunnels: m.Tunnels})
 	if err != nil {
 		return err
 	}

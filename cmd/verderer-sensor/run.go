@@ -28,6 +28,7 @@ const lastSend = 5 * time.Second
 type runCommand struct {
 	Interface []string `env:"VERDERER_SENSOR_INTERFACE" placeholder:"NAME" help:"Network interface to capture on, as in eth0. Repeatable."`
 	DC        []string `name:"dc" env:"VERDERER_SENSOR_DC" placeholder:"ADDRESS" help:"Address of a domain controller beyond a mirror port. Repeatable; without it this computer is the domain controller."`
+	Tunnels   bool     `env:"VERDERER_SENSOR_TUNNELS" help:"The mirror comes in GRE, ERSPAN or VXLAN, sent to this computer."`
 
 	Read       []string `sep:"none" placeholder:"PATH" help:"Send what captures and event logs hold, and folders of them, instead of capturing. Repeatable; - is standard input."`
 	ShiftToNow bool     `help:"With --read: one file after another as they are listed, shifted in time so that the last packet is at the start of this run."`
@@ -56,6 +57,8 @@ func (r *runCommand) check() error {
 		return errors.New("a sensor captures or reads files, not both: run another one with its own --state")
 	case len(r.Read) == 0 && (r.ShiftToNow || r.Speed != 0 || r.Stay || r.Again):
 		return errors.New("--shift-to-now, --speed, --again and --stay go with --read")
+	case len(r.Read) > 0 && r.Tunnels:
+		return errors.New("--tunnels goes with --interface: what files hold is taken out of tunnels always")
 	case r.Speed < 0:
 		return errors.New("--speed must not be negative")
 	case r.SpoolLimit < 1 || r.SpoolLimit > 1<<20:
@@ -136,7 +139,7 @@ func (s *sensing) capture(ctx context.Context, servers []netip.Addr) error {
 	rand.Read(key) // never fails
 	err := sensor.Live(ctx, sensor.LiveConfig{
 		Set:     decoders.Set,
-		Capture: live.Config{Interfaces: s.Interface, Servers: servers, Log: s.log},
+		Capture: live.Config{Interfaces: s.Interface, Servers: servers, Tunnels: s.Tunnels, Log: s.log},
 		TagKey:  s.keys.of,
 		SiteKey: key,
 		Report: func(r sensor.LiveReport) {

@@ -10,7 +10,7 @@ type counts struct {
 
 	notIP, malformed, otherTransport, notFollowed, followed, fragments *counter.Counter
 
-	cut, timeBack, tooLong, tooDeep, extensions, unreadable *counter.Counter
+	cut, timeBack, tooLong, tooDeep, extensions, unreadable, tunnels, tunnelsNested *counter.Counter
 
 	fragmentsTiny, fragmentsOverlapping, fragmentsConflict                             *counter.Counter
 	datagramsJoined, datagramsUnfinished, datagramsEvicted, fragmentsBad, fragmentsCut *counter.Counter
@@ -39,6 +39,9 @@ func newCounts(s *counter.Set) counts {
 		tooDeep:    of("packets dropped: too many IP headers"),
 		extensions: of("packets dropped: too many IPv6 extension headers"),
 		unreadable: of("packets dropped: headers cut by the snap length"),
+
+		tunnels:       of("packets taken out of a tunnel (GRE, ERSPAN, VXLAN)"),
+		tunnelsNested: of("packets dropped: a tunnel in a tunnel"),
 
 		fragmentsTiny:        of("fragments: tiny"),
 		fragmentsOverlapping: of("fragments: overlapping"),

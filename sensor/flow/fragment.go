@@ -117,6 +117,9 @@ func (t *Table) fragment(p *packet, f fragment, b []byte, wire int) {
 	if d.have != d.total { // no overlaps in a chain: equal means no holes
 		return
 	}
+	n := copy(t.ends[:16], p.src) // they may lie in t.datagram
+	m := copy(t.ends[16:], p.dst)
+	p.src, p.dst = t.ends[:n], t.ends[16:16+m]
 	t.datagram = t.datagram[:0]
 	for pg := d.chain.head; pg != nil; pg = pg.next {
 		t.datagram = append(t.datagram, pg.data[:pg.n]...)

@@ -72,7 +72,7 @@ func (t *Table) ipv4(p *packet, b []byte, wire int) {
 		t.n.malformed.Add(1)
 		return
 	}
-	b, wire = t.trim(b, wire, total)
+	b, wire = t.trim(p, b, wire, total)
 	p.src, p.dst = b[12:16], b[16:20]
 	frag := binary.BigEndian.Uint16(b[6:])
 	proto, id := b[9], uint32(binary.BigEndian.Uint16(b[4:]))
@@ -88,12 +88,13 @@ func (t *Table) ipv4(p *packet, b []byte, wire int) {
 // Ethernet pads to 60 bytes. Length 0 is a jumbo payload, or what a network
 // card that segments for its host leaves (TSO). A length beyond the frame is not
 // believed: hosts drop such packets, captures converted by careless tools have
-// many, and the bytes it promises must not hide the ones that come instead.
-func (t *Table) trim(b []byte, wire, total int) ([]byte, int) {
+// many, and the bytes it promises must not hide the ones that come instead; but
+// where the mirror says that it cut the frame they are missing.
+func (t *Table) trim(p *packet, b []byte, wire, total int) ([]byte, int) {
 	if total == 0 {
 		return b, wire
 	}
-	if total > wire {
+	if total > wire && !p.truncated {
 		t.n.tooLong.Add(1)
 		return b, wire
 	}
@@ -109,7 +110,7 @@ func (t *Table) ipv6(p *packet, b []byte, wire int) {
 	if total != 0 {
 		total += 40
 	}
-	b, wire = t.trim(b, wire, total)
+	b, wire = t.trim(p, b, wire, total)
 	p.src, p.dst = b[8:24], b[24:40]
 	t.upper(p, b[6], b[40:], wire-40)
 }
@@ -129,6 +130,9 @@ func (t *Table) upper(p *packet, proto byte, b []byte, wire int) {
 			return
 		case proto == protoIPv4 || proto == protoIPv6:
 			t.ip(p, b, wire)
+			return
+		case proto == protoGRE:
+			t.gre(p, b, wire)
 			return
 		case v6 && (proto == protoHopByHop || proto == protoRouting || proto == protoDestOpts):
 			if len(b) >= 2 {

@@ -70,6 +70,9 @@ type Table struct {
 	// segment and datagram join what lies on several pages. Two, since a
 	// reassembled datagram may hold the segment that releases others.
 	segment, datagram []byte
+	// ends keeps the addresses of a datagram that was part of another while
+	// datagram is made anew.
+	ends [32]byte
 
 	// clock is packet time made monotonic, see advance. Only it is compared
 	// with, but Handlers are told the time of the packet.
@@ -81,6 +84,9 @@ type packet struct {
 	now      activity.Time
 	src, dst []byte // 4 or 16 bytes
 	depth    int    // IP headers taken off so far
+
+	tunnelled bool // a mirror's tunnel was taken off
+	truncated bool // which says that it cut the frame
 }
 
 // New makes an empty table. Router.Port is asked for every port here, once;

@@ -16,6 +16,9 @@ func (t *Table) udpDatagram(p *packet, b []byte, wire int) {
 	sport, dport := binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
 	fromServer, toServer := t.followUDP.has(sport), t.followUDP.has(dport)
 	if !fromServer && !toServer {
+		if dport == portVXLAN && t.vxlan(p, b[8:], wire-8) {
+			return
+		}
 		t.n.notFollowed.Add(1)
 		return
 	}

@@ -127,7 +127,7 @@ func (c *check) server(a netip.Addr) *tally {
 
 func (c *check) packet(b []byte) {
 	c.packets++
-	transport, src, dst, ok := ends(b)
+	transport, src, dst, ok := ends(b, c.cfg.Tunnels)
 	if !ok {
 		return
 	}
@@ -197,10 +197,10 @@ func (c *check) report(unseen bool) *Report {
 	return r
 }
 
-// ends reads the addresses and ports of a TCP or UDP packet, without the care
-// that flow takes: what is fragmented, tunnelled or has IPv6 extension headers
-// is left out.
-func ends(b []byte) (t activity.Transport, src, dst netip.AddrPort, ok bool) {
+// ends reads the addresses and ports of a TCP or UDP packet in an Ethernet frame,
+// without the care that flow takes: what is fragmented or has IPv6 extension
+// headers is left out. With tunnels it looks into one.
+func ends(b []byte, tunnels bool) (t activity.Transport, src, dst netip.AddrPort, ok bool) {
 	at := etherHeader
 	for range maxTags {
 		if len(b) < at {
@@ -211,10 +211,17 @@ func ends(b []byte) (t activity.Transport, src, dst netip.AddrPort, ok bool) {
 		}
 		at += 4
 	}
-	if len(b) < at+20 {
+	if len(b) < at {
 		return
 	}
-	b = b[at:]
+	return ipEnds(b[at:], tunnels)
+}
+
+// ipEnds is ends for an IP packet.
+func ipEnds(b []byte, tunnels bool) (t activity.Transport, src, dst netip.AddrPort, ok bool) {
+	if len(b) < 20 {
+		return
+	}
 	var proto byte
 	var from, to netip.Addr
 	var header int
@@ -228,17 +235,53 @@ func ends(b []byte) (t activity.Transport, src, dst netip.AddrPort, ok bool) {
 	default:
 		return
 	}
+	if header < 20 || len(b) < header+4 {
+		return
+	}
+	b = b[header:]
 	switch proto {
 	case ipTCP:
 		t = activity.TCP
 	case ipUDP:
 		t = activity.UDP
+		if tunnels && binary.BigEndian.Uint16(b[2:]) == portVXLAN && len(b) >= 16 {
+			return ends(b[16:], false)
+		}
+	case ipGRE:
+		if tunnels {
+			return greEnds(b)
+		}
+		return
 	default:
 		return
 	}
-	if header < 20 || len(b) < header+4 {
+	return t, netip.AddrPortFrom(from, binary.BigEndian.Uint16(b)), netip.AddrPortFrom(to, binary.BigEndian.Uint16(b[2:])), true
+}
+
+// greEnds is ends for what is in GRE: see flow for the formats.
+func greEnds(b []byte) (t activity.Transport, src, dst netip.AddrPort, ok bool) {
+	flags, kind := binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
+	at := 4
+	for _, field := range [...]uint16{0x8000, 0x2000, 0x1000} { // checksum, key, sequence number
+		if flags&field != 0 {
+			at += 4
+		}
+	}
+	const erspan, erspanIII = 0x88be, 0x22eb
+	switch {
+	case kind == erspan && flags&0x1000 != 0:
+		at += 8
+	case kind == erspanIII && len(b) >= at+12:
+		if b[at+11]&1 != 0 { // platform specific subheader
+			at += 8
+		}
+		at += 12
+	}
+	if len(b) < at {
 		return
 	}
-	b = b[header:]
-	return t, netip.AddrPortFrom(from, binary.BigEndian.Uint16(b)), netip.AddrPortFrom(to, binary.BigEndian.Uint16(b[2:])), true
+	if kind == etherIPv4 || kind == etherIPv6 {
+		return ipEnds(b[at:], false)
+	}
+	return ends(b[at:], false)
 }

@@ -15,7 +15,7 @@ const (
 	dynamic = 49152
 
 	// maxServers bounds the addresses in the filter, maxPorts the ports of one
-	// transport. With both caps reached it has 1,834 instructions of 8 bytes:
+	// transport. With both caps reached it has 1,838 instructions of 8 bytes:
 	// kernels take 4,096, but older ones no more bytes than net.core.optmem_max,
 	// 20 KiB by default.
 	maxServers = 64
@@ -39,12 +39,17 @@ const (
 )
 
 // wrapped4 and wrapped6 are the protocols whose ports the filter cannot see, but
-// flow: IP in IP, AH, and IPv6's extension headers. GRE is not among them, since
-// flow does not take it off: a mirror that comes in GRE or ERSPAN is captured on
-// the tunnel's own interface of the kernel.
+// flow: IP in IP, AH, and IPv6's extension headers. GRE, and VXLAN by its port,
+// are let through where a mirror is said to come in them: what else a host
+// tunnels, a domain controller above all, is none of ours and may be much.
 var (
 	wrapped4 = []uint32{4, 41, 51}
 	wrapped6 = []uint32{43, 44, 60, 51, 4, 41}
+)
+
+const (
+	ipGRE     = 47
+	portVXLAN = 4789
 )
 
 // Filter says which packets the kernel hands over: every one that flow could
@@ -52,6 +57,7 @@ var (
 type Filter struct {
 	TCP, UDP []uint16     // server ports
 	Servers  []netip.Addr // whose TCP ports from 49152 on are wanted
+	Tunnels  bool         // GRE, ERSPAN and VXLAN too, whatever is in them
 }
 
 // label is a place in a program. Programs jump forward only.
@@ -139,6 +145,9 @@ func (f *Filter) Compile(loopback bool) ([]bpf.Instruction, error) {
 	p.on(bpf.JumpBitsSet, 0x3fff, &accept) // fragments: the first one too, or the rest would wait for it
 	p.add(bpf.LoadIndirect{Off: etherHeader + 9, Size: 1})
 	p.is(&accept, wrapped4...)
+	if f.Tunnels {
+		p.is(&accept, ipGRE)
+	}
 	p.add(bpf.StoreScratch{Src: bpf.RegA, N: 1},
 		bpf.LoadIndirect{Off: etherHeader, Size: 1},
 		bpf.ALUOpConstant{Op: bpf.ALUOpAnd, Val: 0xf},
@@ -152,6 +161,9 @@ func (f *Filter) Compile(loopback bool) ([]bpf.Instruction, error) {
 	p.add(bpf.LoadIndirect{Off: etherHeader + 6, Size: 1})
 	p.is(&hopByHop, 0)
 	p.is(&accept, wrapped6...)
+	if f.Tunnels {
+		p.is(&accept, ipGRE)
+	}
 	p.add(bpf.StoreScratch{Src: bpf.RegA, N: 1},
 		bpf.TXA{},
 		bpf.ALUOpConstant{Op: bpf.ALUOpAdd, Val: 40},
@@ -186,6 +198,9 @@ func (f *Filter) ports(p *program, accept, reject *label, addr, size uint32) {
 	for _, at := range []bpf.Instruction{source, target} {
 		p.add(at)
 		p.is(accept, numbers(f.UDP)...)
+	}
+	if f.Tunnels {
+		p.is(accept, portVXLAN) // as destination, which A holds
 	}
 	p.jump(reject)
 

@@ -229,3 +229,81 @@ func FuzzFilter(f *testing.F) {
 	v := vm(f, &two)
 	f.Fuzz(func(t *testing.T, b []byte) { passes(t, v, b) })
 }
+
+// TestFilterTunnels: what a mirror's tunnel may be passes where it is asked for,
+// and nowhere else; everything else is as without.
+func TestFilterTunnels(t *testing.T) {
+	asked := two
+	asked.Tunnels = true
+	with, without := vm(t, &asked), vm(t, &two)
+	for _, v6 := range []bool{false, true} {
+		src, dst := near4, netip.MustParseAddr("10.9.9.1")
+		if v6 {
+			src, dst = near6, netip.MustParseAddr("2001:db8::9")
+		}
+		for _, c := range []struct {
+			proto        byte
+			sport, dport uint16
+			tunnel, any  bool // passes with Tunnels, passes always
+		}{
+			{ipGRE, 0, 0x88be, true, false},
+			{ipUDP, 50000, portVXLAN, true, false},
+			{ipUDP, portVXLAN, 50000, false, false},
+			{ipTCP, 50000, portVXLAN, false, false},
+			{ipUDP, 50000, 53, true, true},
+			{ipTCP, 50000, 443, false, false},
+			{89, 0, 0, false, false},
+		} {
+			f := frame{v6: v6, src: src, dst: dst, proto: c.proto, sport: c.sport, dport: c.dport, tags: []uint16{etherVLAN}}
+			if got := passes(t, with, f.bytes()); got != c.tunnel {
+				t.Errorf("%+v: passes %v with tunnels", f, got)
+			}
+			if got := passes(t, without, f.bytes()); got != c.any {
+				t.Errorf("%+v: passes %v without", f, got)
+			}
+		}
+	}
+}
+
+// TestEndsInTunnels: a check looks into one tunnel, where it is told that there
+// are some.
+func TestEndsInTunnels(t *testing.T) {
+	inner := frame{src: near4, dst: dc4, proto: ipTCP, sport: 50000, dport: 389}.bytes()
+	wrap := func(proto byte, b []byte) []byte {
+		f := frame{src: near4, dst: netip.MustParseAddr("10.9.9.1"), proto: proto}.bytes()
+		return append(f[:len(f)-20], b...)
+	}
+	vxlan := func(b []byte) []byte {
+		return wrap(ipUDP, append([]byte{0xc3, 0x50, portVXLAN >> 8, portVXLAN & 0xff, 0, 0, 0, 0, 8, 0, 0, 0, 0, 0, 7, 0}, b...))
+	}
+	ii := "\x10\x00\x88\xbe\x00\x00\x00\x01\x10\x07\x00\x01\x00\x00\x00\x09"
+	iii := "\x10\x00\x22\xeb\x00\x00\x00\x01\x20\x07\x00\x01\x00\x00\x00\x09\x00\x00\x00\x01"
+	for name, c := range map[string]struct {
+		frame []byte
+		ok    bool
+	}{
+		"VXLAN":           {vxlan(inner), true},
+		"GRE, IP":         {wrap(ipGRE, append([]byte("\x20\x00\x08\x00\x00\x00\x00\x07"), inner[14:]...)), true},
+		"GRE, Ethernet":   {wrap(ipGRE, append([]byte("\x00\x00\x65\x58"), inner...)), true},
+		"ERSPAN I":        {wrap(ipGRE, append([]byte("\x00\x00\x88\xbe"), inner...)), true},
+		"ERSPAN II":       {wrap(ipGRE, append([]byte(ii), inner...)), true},
+		"ERSPAN III":      {wrap(ipGRE, append([]byte(iii+"12345678"), inner...)), true},
+		"two":             {vxlan(vxlan(inner)), false},
+		"cut":             {wrap(ipGRE, []byte(ii)), false},
+		"cut within":      {wrap(ipGRE, []byte(iii)[:18]), false},
+		"GRE header only": {wrap(ipGRE, []byte("\x00\x00\x65\x58")), false},
+	} {
+		_, src, dst, ok := ends(c.frame, true)
+		if found := ok && src.Addr() == near4 && dst == netip.AddrPortFrom(dc4, 389); found != c.ok {
+			t.Errorf("%s: %v > %v, %v", name, src, dst, ok)
+		}
+		if _, _, dst, ok := ends(c.frame, false); ok && dst.Port() == 389 {
+			t.Errorf("%s: looked into unasked", name)
+		}
+	}
+}
+
+func FuzzEnds(f *testing.F) {
+	f.Add(frame{src: near4, dst: dc4, proto: ipGRE, sport: 0x1000, dport: 0x88be}.bytes())
+	f.Fuzz(func(_ *testing.T, b []byte) { ends(b, true) })
+}

@@ -85,6 +85,10 @@ type Config struct {
 	// this host the interfaces are made promiscuous.
 	Servers []netip.Addr
 
+	// Tunnels: the mirror comes in GRE, ERSPAN or VXLAN. The filter lets all of
+	// these through, as it cannot look into them.
+	Tunnels bool
+
 	Ring int          // bytes of each interface's ring; 0 is 16 MiB for one, 8 MiB for each of several
 	Log  *slog.Logger // nil: nobody
 }

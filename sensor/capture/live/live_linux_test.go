@@ -171,7 +171,7 @@ func TestTags(t *testing.T) {
 		if c.Tick {
 			continue
 		}
-		_, src, dst, ok := ends(c.Data)
+		_, src, dst, ok := ends(c.Data, false)
 		if !ok || src.Addr() != near4 || dst != netip.AddrPortFrom(dc4, 88) {
 			t.Errorf("packet %d: % x", n, c.Data)
 		}
@@ -231,7 +231,7 @@ func TestDynamicPorts(t *testing.T) {
 			if p.Tick {
 				continue
 			}
-			if _, _, dst, ok := ends(p.Data); !ok || dst.Addr() != c.want {
+			if _, _, dst, ok := ends(p.Data, false); !ok || dst.Addr() != c.want {
 				t.Errorf("servers %v: a packet to %v", c.servers, dst)
 			}
 			break

@@ -27,7 +27,7 @@ func (r *ring) open() (*socket, error) {
 
 // filter is the one of now, and whether it wants packets for other hosts.
 func (s *Source) filter() (f *Filter, foreign bool, err error) {
-	f = &Filter{TCP: s.cfg.TCP, UDP: s.cfg.UDP, Servers: s.cfg.Servers}
+	f = &Filter{TCP: s.cfg.TCP, UDP: s.cfg.UDP, Servers: s.cfg.Servers, Tunnels: s.cfg.Tunnels}
 	own, err := ownAddresses()
 	if err != nil {
 		return nil, false, err

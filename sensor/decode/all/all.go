@@ -15,10 +15,13 @@ import (
 	"github.com/verderer/verderer/sensor/decode/gssapi"
 	"github.com/verderer/verderer/sensor/decode/icpr"
 	"github.com/verderer/verderer/sensor/decode/kerberos"
+	"github.com/verderer/verderer/sensor/decode/kpasswd"
 	"github.com/verderer/verderer/sensor/decode/ldap"
 	"github.com/verderer/verderer/sensor/decode/lsarpc"
+	"github.com/verderer/verderer/sensor/decode/nbns"
 	"github.com/verderer/verderer/sensor/decode/netlogon"
 	"github.com/verderer/verderer/sensor/decode/ntlm"
+	"github.com/verderer/verderer/sensor/decode/radius"
 	"github.com/verderer/verderer/sensor/decode/sambaaudit"
 	"github.com/verderer/verderer/sensor/decode/samr"
 	"github.com/verderer/verderer/sensor/decode/smb"
@@ -32,8 +35,9 @@ import (
 
 // Set is every decoder we have.
 var Set = decode.Set{
-	Protocols: []decode.Protocol{kerberos.Protocol, ldap.Protocol, dns.Protocol, dcerpc.Protocol, smb.Protocol},
-	Inner:     []decode.Inner{gssapi.Inner, kerberos.Inner, ntlm.Inner},
+	Protocols: []decode.Protocol{kerberos.Protocol, ldap.Protocol, dns.Protocol, dcerpc.Protocol, smb.Protocol,
+		kpasswd.Protocol, nbns.Protocol, radius.Protocol},
+	Inner: []decode.Inner{gssapi.Inner, kerberos.Inner, ntlm.Inner},
 	Interfaces: slices.Concat(
 		[]decode.Interface{
 			drsuapi.Interface, samr.Interface, lsarpc.Interface, srvsvc.Interface, wkssvc.Interface, svcctl.Interface,

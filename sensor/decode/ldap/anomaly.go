@@ -3,7 +3,8 @@ package ldap
 // Anomalies an activity of this package may carry: the whole list. Each says
 // which clause the message breaks, and how that comes about without malice.
 const (
-	// anomalyRequest: the request differs from its ASN.1 (RFC 4511 §4.2, §4.5.1)
+	// anomalyRequest: the request differs from its ASN.1 (RFC 4511 §4.2, §4.5.1,
+	// §4.6 to §4.9)
 	// somewhere; what stands before that place was kept. Occurs with clients that
 	// append private elements.
 	anomalyRequest = "request-malformed"
@@ -25,8 +26,8 @@ const (
 	// ends in "…". Occurs with address books and synchronisers that ask for
 	// hundreds of objects by name.
 	anomalyFilterCut = "filter-cut"
-	// anomalyListCut: more attributes or controls than maxAttributes or
-	// maxControls; the first are listed. Occurs with exporters that name every
+	// anomalyListCut: more attributes or controls than maxAttributes,
+	// activity.MaxChanges or maxControls; the first are listed. Occurs with exporters that name every
 	// attribute of the schema.
 	anomalyListCut = "list-cut"
 	// anomalyScope: a scope the RFC does not define (§4.5.1.2). Occurs with
@@ -42,4 +43,7 @@ const (
 	// unsolicited notifications, or that of a request still unanswered
 	// (§4.1.1.1). Occurs where the answer to the earlier one was not captured.
 	anomalyMessageID = "message-id-reused"
+	// anomalyOperation: a modification that is neither add, delete, replace nor
+	// increment (§4.6, RFC 4525). Harmless from nobody known.
+	anomalyOperation = "operation-unknown"
 )

@@ -39,7 +39,7 @@ func (d *decoder) bindRequest(m *LDAPMessage) {
 	mechanism, known := mechanismOf(&r)
 	if !known {
 		d.giveUpBind()
-		d.bound = activity.Account{}
+		d.bound, d.auth = activity.Account{}, nil
 		if m.Whole {
 			d.count(authenticationUnknown, 1)
 		}
@@ -50,7 +50,7 @@ func (d *decoder) bindRequest(m *LDAPMessage) {
 		d.giveUpBind()
 		d.beginBind(&r, mechanism)
 	}
-	d.bound = activity.Account{}
+	d.bound, d.auth = activity.Account{}, nil
 	b.waiting, b.final = true, true
 	b.id, b.asked = m.MessageID, d.now
 	b.detail.MessageID = m.MessageID
@@ -217,6 +217,9 @@ func (d *decoder) endBind(r *LDAPResult) {
 			d.bound = activity.Account{}
 		} else if d.bind.simple || a.Kind == activity.NTLMLogon {
 			d.bound = a.Account
+		}
+		if !d.bind.simple && d.bind.auth.Mechanism != "" {
+			d.auth = d.bind.auth
 		}
 		d.layered = d.layered || !d.bind.simple
 	}

@@ -70,7 +70,7 @@ func TestCorpus(t *testing.T) {
 				t.Fatal(err)
 			}
 			ours := said(activities)
-			for _, kind := range []string{"search", "result", "bind", "verdict"} {
+			for _, kind := range []string{"search", "result", "bind", "verdict", "change", "changed"} {
 				same, onlyOurs, onlyTheirs := compare(ours[kind], theirs[kind])
 				total.add(kind, len(same), len(onlyOurs), len(onlyTheirs))
 				if len(onlyTheirs)+len(onlyOurs) > 0 && differ[name] == "" {
@@ -122,6 +122,16 @@ func said(activities []*activity.Activity) map[string][]string {
 			m["search"] = append(m["search"], fmt.Sprintf("%d %q %d %x %q %q", s.MessageID, s.Base, s.Scope, filter, s.Attributes, s.Controls))
 			if s.ResultCode >= 0 {
 				m["result"] = append(m["result"], fmt.Sprintf("%d: %d, %d entries", s.MessageID, s.ResultCode, s.Entries))
+			}
+		}
+		if g := a.Change; g != nil {
+			what := g.Object + " " + g.NewName
+			for _, c := range g.Attributes {
+				what += fmt.Sprintf(" %s %s %d", c.Act, c.Name, c.Count)
+			}
+			m["change"] = append(m["change"], fmt.Sprintf("%d %q", g.MessageID, what))
+			if g.ResultCode >= 0 {
+				m["changed"] = append(m["changed"], fmt.Sprintf("%d: %d", g.MessageID, g.ResultCode))
 			}
 		}
 		if b := a.LDAPBind; b != nil && a.Kind == activity.LDAPSimple {
@@ -196,6 +206,7 @@ func tshark(file string) (map[string][]string, error) {
 		entries = make(map[key]int)
 		asked   = make(map[key]bool)
 		simple  = make(map[key]bool)
+		changes = make(map[key]bool)
 	)
 	for d := xml.NewDecoder(bytes.NewReader(out)); ; {
 		token, err := d.Token()
@@ -235,6 +246,16 @@ func tshark(file string) (map[string][]string, error) {
 						delete(entries, k)
 						delete(asked, k)
 					}
+					if what := tsharkChange(msg); what != "" {
+						m["change"] = append(m["change"], fmt.Sprintf("%s %q", id, what))
+						changes[k] = true
+					}
+					for _, answer := range []string{"modify", "add", "del", "modDN"} {
+						if r := msg.first("ldap." + answer + "Response_element"); r != nil && changes[k] {
+							m["changed"] = append(m["changed"], fmt.Sprintf("%s: %s", id, r.first("ldap.resultCode").show()))
+							delete(changes, k)
+						}
+					}
 					if b := msg.first("ldap.bindRequest_element"); b != nil && b.first("ldap.simple") != nil {
 						m["bind"] = append(m["bind"], fmt.Sprintf("%s %q", id, b.first("ldap.name").bytes()))
 						simple[k] = true
@@ -247,6 +268,36 @@ func tshark(file string) (map[string][]string, error) {
 			}
 		}
 	}
+}
+
+// tsharkChange says what a request changes, "" if it does not.
+func tsharkChange(msg *node) (what string) {
+	count := func(n *node) (count int) {
+		n.each("ldap.AttributeValue", func(*node) { count++ })
+		return count
+	}
+	if r := msg.first("ldap.delRequest"); r != nil {
+		return r.show() + " "
+	}
+	if r := msg.first("ldap.modDNRequest_element"); r != nil {
+		above, entry := r.first("ldap.newSuperior").show(), r.first("ldap.entry").show()
+		if above == "" {
+			_, above, _ = strings.Cut(entry, ",")
+		}
+		return entry + " " + r.first("ldap.newrdn").show() + "," + above
+	}
+	if r := msg.first("ldap.addRequest_element"); r != nil {
+		what = r.first("ldap.entry").show() + " "
+		r.each("ldap.AttributeList_item_element", func(n *node) { what += fmt.Sprintf(" add %s %d", n.first("ldap.type").show(), count(n)) })
+	}
+	if r := msg.first("ldap.modifyRequest_element"); r != nil {
+		what = r.first("ldap.object").show() + " "
+		r.each("ldap.modification_item_element", func(n *node) {
+			op := []string{"add", "delete", "replace", "increment"}[n.first("ldap.operation").show()[0]-'0']
+			what += fmt.Sprintf(" %s %s %d", op, n.first("ldap.type").show(), count(n))
+		})
+	}
+	return what
 }
 
 func tsharkSearch(id string, msg, s *node) string {

@@ -18,7 +18,20 @@
 // account is the one the connection is bound as where the wire shows it: not
 // for Kerberos, whose client name is sealed in the ticket. Of an answer to a
 // locator ping the operation code is read, which says whether the user asked
-// for exists (MS-ADTS §6.3.1.3).
+// for exists (MS-ADTS §6.3.1.3); the terms of the ping stand beside its filter
+// (§6.3.3.2). OIDs of controls are listed, of the request and of the result.
+//
+// A change and its answer: DirectoryChange. Add, delete and modify DN (RFC 4511
+// §4.7 to §4.9), and modify (§4.6) with what is done to each attribute. A modify
+// that sets a password (MS-ADTS §3.1.1.3.1.5) is a password-change when it gives
+// the old one too, else a password-reset, as is the extended operation of RFC
+// 3062; one that undeletes (§3.1.1.5.3.7.2) is a restore. Values are given where
+// they are text and no secret (see secret.go, where every doubt makes one), SIDs
+// in their text form, and of msDS-AllowedToActOnBehalfOfOtherIdentity the SIDs
+// that it allows; all are counted.
+//
+// Searches and changes on a connection that is bound by SASL show how (Auth). The
+// answer to "Who am I?" (RFC 4532) names the account from there on.
 //
 // An answer other than success is a failure with the result code's name as its
 // error; also referral and sizeLimitExceeded, though entries may have come
@@ -41,8 +54,7 @@
 //
 // Attribute values other than Netlogon, references, intermediate responses and
 // unsolicited notifications. Limits, aliases and typesOnly of a search; values
-// of controls. Add, modify, delete, modify DN, compare and extended operations
-// are counted by name. Signatures are not checked: that needs keys. The CLDAP of
+// of controls. Compare and other extended operations are counted. Signatures are not checked: that needs keys. The CLDAP of
 // RFC 1798, with a user before the operation, is not spoken by AD and counts as
 // malformed. LDAPBind.TLS stays false: a bind in TLS is not readable.
 //
@@ -57,6 +69,8 @@
 //	attributes listed             256   maxAttributes
 //	controls listed                16   maxControls
 //	searches pending              128   maxPending, and 256 KiB of text (maxHeld)
+//	changes pending                64   maxChanges, and 256 KiB of text (maxChangeText)
+//	attributes of a change        256   activity.MaxChanges, with 64 values each (MaxValues)
 //	exchanges under way             1   a client may not begin another
 //	waiting for an answer       5 min   patience
 //

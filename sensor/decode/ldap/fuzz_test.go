@@ -27,6 +27,9 @@ func FuzzDecoder(f *testing.F) {
 	f.Add(byte(1), join(step(0, ping(1, "alice")), step(1, join(entry(1, "", netlogon(23)), done(1, 0)))))
 	f.Add(byte(0), join(step(0, saslBind(1, "GSS-SPNEGO", "NTLMSSP\x00negotiate")), step(1, saslAnswer(1, 14, "challenge")),
 		step(0, saslBind(2, "GSS-SPNEGO", "NTLMSSP\x00authenticate x")), step(1, saslAnswer(2, 0, ""))))
+	f.Add(byte(0), join(step(0, join(modify(1, "CN=a,DC=x", mod(0, "member", "CN=b"), mod(2, "unicodePwd", "x")), addFor(2, "CN=c,DC=x", attribute("objectClass", "user")),
+		message(3, tlv(0x4a, []byte("CN=d"))), renameTo(4, "CN=e,DC=x", "CN=f", "OU=g"), passwordModify(5, "u", "old"))),
+		step(1, join(result(0x67, 1, 0, ""), result(0x69, 2, 50, ""), result(0x6b, 3, 0, ""), result(0x6d, 4, 0, ""), result(0x78, 5, 0, "")))))
 	f.Fuzz(func(t *testing.T, kind byte, script []byte) {
 		s := setting{midStream: kind&2 != 0, inner: fakes()}
 		switch {
@@ -49,12 +52,18 @@ func FuzzDecoder(f *testing.F) {
 			case s.transport != activity.UDP:
 				c.gap(dir, n)
 			}
+			if len(d.changes) > maxChanges || d.changeText > maxChangeText {
+				t.Fatalf("%d changes pending, %d bytes", len(d.changes), d.changeText)
+			}
 			if len(d.pending) > maxPending || d.held > maxHeld {
 				t.Fatalf("%d searches pending, %d bytes", len(d.pending), d.held)
 			}
 		}
 		for _, a := range c.close() {
 			check(t, a)
+		}
+		if len(d.changes) != 0 || d.changeText != 0 {
+			t.Errorf("left open: %d changes, %d bytes", len(d.changes), d.changeText)
 		}
 		if len(d.pending) != 0 || d.held != 0 || d.bind.open {
 			t.Errorf("left open: %d searches, %d bytes, bind %v", len(d.pending), d.held, d.bind.open)
@@ -65,6 +74,9 @@ func FuzzDecoder(f *testing.F) {
 // check holds an activity to what every consumer may rely on.
 func check(t *testing.T, a *activity.Activity) {
 	texts := []string{a.Account.Name, a.Error}
+	if s := a.LDAPSearch; s != nil && s.Ping != nil {
+		texts = append(texts, s.Ping.User, s.Ping.Host, s.Ping.DNSDomain)
+	}
 	set := 0
 	if b := a.LDAPBind; b != nil {
 		set++
@@ -79,6 +91,19 @@ func check(t *testing.T, a *activity.Activity) {
 	}
 	if a.Auth != nil {
 		set++
+	}
+	if g := a.Change; g != nil {
+		set++
+		texts = append(append(texts, g.Act, g.Class, g.Object, g.NewName, g.SID, g.GUID), g.Controls...)
+		if len(g.Attributes) > activity.MaxChanges || len(g.Controls) > maxControls {
+			t.Errorf("%d attributes, %d controls", len(g.Attributes), len(g.Controls))
+		}
+		for _, c := range g.Attributes {
+			texts = append(append(texts, c.Name, c.Act), c.Values...)
+			if len(c.Values) > activity.MaxValues || len(c.Values) > c.Count || isSecret(c.Name) && c.Values != nil {
+				t.Errorf("%d values of %d in %q", len(c.Values), c.Count, c.Name)
+			}
+		}
 	}
 	if set != 1 {
 		t.Errorf("%d details", set)

@@ -20,8 +20,12 @@ var Protocol = decode.Protocol{
 	Reasons: reasons,
 }
 
-// oidStartTLS names the StartTLS operation (RFC 4511 §4.14).
-const oidStartTLS = "1.3.6.1.4.1.1466.20037"
+// Extended operations that are followed.
+const (
+	oidStartTLS       = "1.3.6.1.4.1.1466.20037"  // RFC 4511 §4.14
+	oidWhoAmI         = "1.3.6.1.4.1.4203.1.11.3" // RFC 4532
+	oidPasswordModify = "1.3.6.1.4.1.4203.1.11.1" // RFC 3062
+)
 
 // patience is how long an answer is waited for. AD gives up a search after two
 // minutes by default (MS-ADTS §3.1.1.3.4.6, MaxQueryDuration), an administrator
@@ -38,11 +42,16 @@ type decoder struct {
 	// emptied by the next attempt (RFC 4511 §4.2.1). Zero for anonymous, and for
 	// Kerberos, whose client name is sealed in the ticket.
 	bound   activity.Account
-	pending []search // see search.go
-	held    int      // bytes of text in pending
+	auth    *activity.Auth // of a SASL or Sicily bind that succeeded, nil without
+	pending []search       // see search.go
+	held    int            // bytes of text in pending
 	text    filterText
 
+	changes    []change // see change.go
+	changeText int      // bytes of text in changes
+
 	startTLSID int32 // message ID of an unanswered StartTLS request, 0 none
+	whoAmIID   int32 // of an unanswered "Who am I?" request, 0 none
 	layered    bool  // a SASL bind succeeded: a security layer may follow
 	tls        bool  // TLS was seen
 	readable   bool  // something was understood
@@ -57,7 +66,7 @@ func newDecoder() *decoder {
 
 // Reset implements decode.Decoder.
 func (d *decoder) Reset(x *decode.Context) {
-	*d = decoder{x: x, streams: d.streams, pending: d.pending[:0], text: filterText{buf: d.text.buf[:0]}}
+	*d = decoder{x: x, streams: d.streams, pending: d.pending[:0], changes: d.changes[:0], text: filterText{buf: d.text.buf[:0]}}
 	port := x.Conn.Server.Port()
 	for _, s := range d.streams {
 		s.reset(x.Conn.MidStream)
@@ -107,6 +116,9 @@ func (d *decoder) Close(now activity.Time) {
 	for len(d.pending) > 0 {
 		d.giveUp(0)
 	}
+	for len(d.changes) > 0 {
+		d.giveUpChange(0)
+	}
 	if d.skipped && !d.readable {
 		d.count(unreadable, 1)
 	}
@@ -114,8 +126,8 @@ func (d *decoder) Close(now activity.Time) {
 
 // Held implements decode.Decoder.
 func (d *decoder) Held() int {
-	const decoder, waiting = 2 << 10, 450
-	n := decoder + cap(d.text.buf) + d.held + cap(d.pending)*waiting + d.bind.size + len(d.bound.Name) + len(d.bound.Domain)
+	const decoder, waiting, changing = 2 << 10, 500, 600
+	n := decoder + cap(d.text.buf) + d.held + cap(d.pending)*waiting + d.changeText + cap(d.changes)*changing + d.bind.size + len(d.bound.Name) + len(d.bound.Domain)
 	for _, s := range d.streams {
 		n += s.framer.Held()
 	}
@@ -184,19 +196,27 @@ func (d *decoder) request(m *LDAPMessage) {
 	case opExtendedRequest:
 		d.count(extendedRequests, 1)
 		var e ExtendedRequest
-		if e.parse(m.Body) && string(e.RequestName) == oidStartTLS {
+		if !e.parse(m.Body) {
+			break
+		}
+		switch string(e.RequestName) {
+		case oidStartTLS:
 			d.startTLSID = m.MessageID
+		case oidWhoAmI:
+			d.whoAmIID = m.MessageID
+		case oidPasswordModify:
+			d.passwordModify(m, e.RequestValue)
 		}
 	case opUnbindRequest:
 		d.count(unbindRequests, 1) // answers may still cross it: what is pending waits for Close
 	case opModifyRequest:
-		d.count(modifyRequests, 1)
+		d.modifyRequest(m)
 	case opAddRequest:
-		d.count(addRequests, 1)
+		d.addRequest(m)
 	case opDelRequest:
-		d.count(delRequests, 1)
+		d.delRequest(m)
 	case opModifyDNRequest:
-		d.count(modifyDNRequests, 1)
+		d.modifyDNRequest(m)
 	case opCompareRequest:
 		d.count(compareRequests, 1)
 	default:
@@ -214,8 +234,9 @@ func (d *decoder) response(m *LDAPMessage) {
 		d.searchResultDone(m)
 	case opExtendedResponse:
 		d.extendedResponse(m)
-	case opSearchResultReference, opIntermediateResponse, opModifyResponse, opAddResponse,
-		opDelResponse, opModifyDNResponse, opCompareResponse:
+	case opModifyResponse, opAddResponse, opDelResponse, opModifyDNResponse:
+		d.changeResult(m)
+	case opSearchResultReference, opIntermediateResponse, opCompareResponse:
 		// Nothing is said with them that is kept.
 	default:
 		d.count(wrongWay, 1)
@@ -233,6 +254,28 @@ func (d *decoder) extendedResponse(m *LDAPMessage) {
 		if e.ResultCode == resultSuccess {
 			d.startTLS()
 		}
+	case ok && m.MessageID == d.whoAmIID:
+		d.whoAmIID = 0
+		if e.ResultCode == resultSuccess {
+			d.whoAmI(e.ResponseValue)
+		}
+	case d.findChange(m.MessageID) >= 0:
+		d.changeResult(m)
+	}
+}
+
+// whoAmI takes the server's word for who the connection is bound as: "u:" and a
+// name, or "dn:" and a DN (RFC 4532 §2.2, RFC 4513 §5.2.1.8). It is how the
+// account of a Kerberos bind shows.
+func (d *decoder) whoAmI(authzID []byte) {
+	if !d.bound.Zero() {
+		return
+	}
+	for _, form := range []string{"u:", "dn:"} {
+		if name, ok := bytes.CutPrefix(authzID, []byte(form)); ok && len(name) > 0 {
+			d.bound.Name, d.bound.Raw, _ = text(name)
+			return
+		}
 	}
 }
 
@@ -244,6 +287,13 @@ func (d *decoder) expire() {
 	for i := 0; i < len(d.pending); {
 		if d.now-d.pending[i].alive > patience {
 			d.giveUp(i)
+		} else {
+			i++
+		}
+	}
+	for i := 0; i < len(d.changes); {
+		if d.now-d.changes[i].asked > patience {
+			d.giveUpChange(i)
 		} else {
 			i++
 		}

@@ -213,21 +213,129 @@ func (p *PartialAttribute) parse(r *ber.Reader) bool {
 	return ok
 }
 
+// ModifyRequest changes attributes of an entry (RFC 4511 §4.6).
+type ModifyRequest struct {
+	Object  []byte
+	Changes ber.Reader // of Change
+}
+
+func (q *ModifyRequest) parse(body []byte) (ok bool) {
+	r := ber.New(body)
+	if q.Object, ok = r.Expect(ber.OctetString); !ok {
+		return false
+	}
+	q.Changes, ok = partial(&r, ber.Sequence)
+	return ok && r.Empty()
+}
+
+// partial descends into the next element, which may be cut, if it has the tag.
+func partial(r *ber.Reader, want ber.Tag) (ber.Reader, bool) {
+	tag, content, _, err := r.Partial()
+	if err != nil || tag != want {
+		return ber.Reader{}, false
+	}
+	return ber.New(content), true
+}
+
+// Change is one of its changes.
+type Change struct {
+	Operation    int64
+	Modification PartialAttribute
+}
+
+func (g *Change) parse(r *ber.Reader) bool {
+	seq, ok := r.Into(ber.Sequence)
+	if !ok {
+		return false
+	}
+	op, ok := seq.Expect(ber.Enumerated)
+	if !ok {
+		return false
+	}
+	if g.Operation, ok = ber.Int(op); !ok {
+		return false
+	}
+	return g.Modification.parse(&seq)
+}
+
+// AddRequest makes an entry (RFC 4511 §4.7).
+type AddRequest struct {
+	Entry      []byte
+	Attributes ber.Reader // of PartialAttribute
+}
+
+func (q *AddRequest) parse(body []byte) (ok bool) {
+	r := ber.New(body)
+	if q.Entry, ok = r.Expect(ber.OctetString); !ok {
+		return false
+	}
+	q.Attributes, ok = partial(&r, ber.Sequence)
+	return ok && r.Empty()
+}
+
+// ModifyDNRequest renames or moves an entry (RFC 4511 §4.9).
+type ModifyDNRequest struct {
+	Entry          []byte
+	NewRDN         []byte
+	NewSuperior    []byte
+	HasNewSuperior bool
+}
+
+func (q *ModifyDNRequest) parse(body []byte) (ok bool) {
+	r := ber.New(body)
+	if q.Entry, ok = r.Expect(ber.OctetString); !ok {
+		return false
+	}
+	if q.NewRDN, ok = r.Expect(ber.OctetString); !ok {
+		return false
+	}
+	if _, ok = r.Expect(ber.Boolean); !ok { // deleteoldrdn
+		return false
+	}
+	q.NewSuperior, q.HasNewSuperior = r.Expect(ber.ContextPrimitive(0))
+	return r.Empty()
+}
+
+// PasswdModifyRequest is PasswdModifyRequestValue (RFC 3062 §2). The passwords
+// are not looked at.
+type PasswdModifyRequest struct {
+	UserIdentity []byte
+	HasOldPasswd bool
+}
+
+func (q *PasswdModifyRequest) parse(value []byte) bool {
+	if len(value) == 0 {
+		return true // optional
+	}
+	r := ber.New(value)
+	seq, ok := r.Into(ber.Sequence)
+	if !ok {
+		return false
+	}
+	q.UserIdentity, _ = seq.Expect(ber.ContextPrimitive(0))
+	_, q.HasOldPasswd = seq.Expect(ber.ContextPrimitive(1))
+	seq.Expect(ber.ContextPrimitive(2)) // newPasswd
+	return seq.Empty()
+}
+
 // ExtendedRequest asks for an operation named by an OID (RFC 4511 §4.12).
 type ExtendedRequest struct {
-	RequestName []byte
+	RequestName  []byte
+	RequestValue []byte
 }
 
 func (e *ExtendedRequest) parse(body []byte) (ok bool) {
 	r := ber.New(body)
 	e.RequestName, ok = r.Expect(ber.ContextPrimitive(0))
+	e.RequestValue, _ = r.Expect(ber.ContextPrimitive(1))
 	return ok
 }
 
 // ExtendedResponse answers it, or comes unasked with message ID 0 (§4.4).
 type ExtendedResponse struct {
 	LDAPResult
-	ResponseName []byte
+	ResponseName  []byte
+	ResponseValue []byte
 }
 
 func (e *ExtendedResponse) parse(body []byte) bool {
@@ -236,5 +344,6 @@ func (e *ExtendedResponse) parse(body []byte) bool {
 		return false
 	}
 	e.ResponseName, _ = r.Expect(ber.ContextPrimitive(10))
+	e.ResponseValue, _ = r.Expect(ber.ContextPrimitive(11))
 	return true
 }

@@ -3,10 +3,9 @@ package ldap
 // What is counted besides activities. Operations the decoder does not follow
 // are counted by name, so that a report can say how many there were.
 const (
-	modifyRequests        = "modify requests, not followed"
-	addRequests           = "add requests, not followed"
-	delRequests           = "delete requests, not followed"
-	modifyDNRequests      = "modify DN requests, not followed"
+	unnamed               = "changes of an object that could not be read"
+	changesFull           = "changes given up early, too many pending"
+	secretValues          = "values of secret attributes left out"
 	compareRequests       = "compare requests, not followed"
 	extendedRequests      = "extended requests"
 	abandonRequests       = "abandon requests"
@@ -32,7 +31,7 @@ const (
 )
 
 var reasons = []string{
-	modifyRequests, addRequests, delRequests, modifyDNRequests, compareRequests, extendedRequests,
+	unnamed, changesFull, secretValues, compareRequests, extendedRequests,
 	abandonRequests, unbindRequests, unsolicited, unasked, repeated, pendingFull, exchangesLeft,
 	authenticationUnknown, malformed, wrongWay, cut, sealed, sealedBytes, layerUnknown,
 	layerUnknownBytes, tlsConversations, tlsRecords, tlsBytes, skippedBytes, unreadable,

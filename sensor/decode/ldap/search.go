@@ -56,7 +56,7 @@ func (d *decoder) searchRequest(m *LDAPMessage) {
 	}
 	s := search{
 		id: m.MessageID, asked: d.now, alive: d.now, account: d.bound,
-		detail: &activity.LDAPSearch{MessageID: m.MessageID, Scope: int32(r.Scope), ResultCode: int32(noResult)},
+		detail: &activity.LDAPSearch{MessageID: m.MessageID, Scope: int32(r.Scope), ResultCode: int32(noResult), Auth: d.auth},
 	}
 	if !m.Whole {
 		s.odd = noted(s.odd, anomalyCut)
@@ -117,6 +117,9 @@ func (d *decoder) describe(s *search, r *SearchRequest, m *LDAPMessage) {
 			break
 		}
 		s.netlogon = s.netlogon || isNetlogon(desc)
+	}
+	if s.netlogon {
+		s.detail.Ping = readPing(r.Filter)
 	}
 	for list := m.Controls; !list.Empty(); {
 		var c Control
@@ -188,6 +191,16 @@ func (d *decoder) searchResultDone(m *LDAPMessage) {
 	body := ber.New(m.Body)
 	if !r.parse(&body) && r.ResultCode == noResult {
 		s.odd = noted(s.odd, anomalyResponse)
+	}
+	for list := m.Controls; !list.Empty(); {
+		var c Control
+		var more bool
+		if !c.parse(&list) {
+			break
+		}
+		if s.detail.ResultControls, more = listed(s.detail.ResultControls, c.ControlType, maxControls); !more {
+			break
+		}
 	}
 	a := d.searchActivity(&s)
 	s.detail.ResultCode = int32(r.ResultCode)
