@@ -66,7 +66,7 @@ analyze: build ## analyze files or folders: IN=capture.pcap, or IN="a.pcap folde
 # Where the pages were built once, the tests are of the pages as they are now.
 .PHONY: test
 test: $(if $(wildcard console/dist/index.html),console) ## every Go test but benchmarks and fuzzing; prints what was skipped, and why
-	@$(GO) test -v -timeout 10m ./... | $(QUIET)
+	@$(GO) test -v -timeout 20m ./... | $(QUIET)
 
 .PHONY: test-short
 test-short: ## the quick tests, under a minute
