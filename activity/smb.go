@@ -29,7 +29,7 @@ type SMB struct {
 	Caller   string `json:"caller,omitempty" pb:"22"`   // NetBIOS name that the client called itself by, over port 139
 
 	// What tells SMB1 clients apart, as the client states it.
-	NativeOS     string `json:"nativeOS,omitempty" pb:"23"`
+	NativeOS     string `json:"nativeOs,omitempty" pb:"23"`
 	NativeLanMan string `json:"nativeLanMan,omitempty" pb:"24"`
 	Legacy       bool   `json:"legacy,omitempty" pb:"25"` // a session set-up without extended security: LM and NTLM responses without NTLMSSP
 	VCNumber     uint16 `json:"vcNumber,omitempty" pb:"26"`
