@@ -27,7 +27,7 @@ func TsharkReads(t *testing.T, in decode.Interface, calls []decode.RPCCall, want
 			continue
 		}
 		path := filepath.Join(t.TempDir(), "call.pcap")
-		if err := os.WriteFile(path, callCapture(in, calls[i]), 0o600); err != nil {
+		if err := os.WriteFile(path, CallCapture(in, calls[i]), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		shown, err := exec.Command("tshark", "-r", path, "-V").Output()
@@ -42,9 +42,9 @@ func TsharkReads(t *testing.T, in decode.Interface, calls []decode.RPCCall, want
 	}
 }
 
-// callCapture is a capture of a bind, a request and, where there is one, its
+// CallCapture is a capture of a bind, a request and, where there is one, its
 // response.
-func callCapture(in decode.Interface, c decode.RPCCall) []byte {
+func CallCapture(in decode.Interface, c decode.RPCCall) []byte {
 	o := binary.LittleEndian
 	pdu := func(ptype byte, body []byte) []byte {
 		b := []byte{5, 0, ptype, 3, 0x10, 0, 0, 0}
