@@ -151,3 +151,22 @@ func FuzzPAR(f *testing.F) { decodetest.FuzzCalls(f, Interfaces[3], madePAR(deco
 func FuzzDFSNM(f *testing.F) {
 	decodetest.FuzzCalls(f, Interfaces[4], madeDFSNM(decodetest.Encoding{}))
 }
+
+func TestTshark(t *testing.T) {
+	e := decodetest.Encoding{}
+	decodetest.TsharkReads(t, Interfaces[0], madeEFSR(e), map[uint16][]string{
+		0: {`10.0.0.66`},
+		4: {`10.0.0.66`},
+		5: {`local.txt`},
+	})
+	decodetest.TsharkReads(t, Interfaces[2], madeRPRN(e), map[uint16][]string{
+		65: {`\\10.0.0.66`},
+	})
+	decodetest.TsharkReads(t, Interfaces[4], madeDFSNM(e), map[uint16][]string{
+		12: {`10.0.0.66`, `root`},
+		13: {`10.0.0.66`, `root`},
+		15: {`root`, `C:\share`},
+		1:  {`\\lab\dfs\link`, `srv`, `share`},
+		2:  {`srv`, `share`},
+	})
+}

@@ -66,3 +66,19 @@ func TestSealed(t *testing.T) {
 func FuzzCall(f *testing.F) {
 	decodetest.FuzzCalls(f, Interface, append(made(decodetest.Encoding{}), decodetest.Stubs(f, "testdata/lookup.stubs")...))
 }
+
+func TestTshark(t *testing.T) {
+	e := decodetest.Encoding{}
+	decodetest.TsharkReads(t, Interface, made(e), map[uint16][]string{
+		opOpenSecret:               {`G$BCKUPKEY_P`},
+		opOpenAccount:              {`S-1-5-32-544`},
+		opAddAccountRights:         {`S-1-5-21-1-2-3-1104`, `SeDebugPrivilege`, `SeBackupPrivilege`},
+		opRemoveAccountRights:      {`S-1-5-21-1-2-3-1104`, `SeDebugPrivilege`},
+		opAccountsWithUserRight:    {`SeDebugPrivilege`},
+		opQueryTrustedDomainByName: {`third.example`},
+		opLookupSids2:              {`S-1-5-21-1-2-3-500`, `S-1-1-0`},
+		opLookupSids3:              {`S-1-5-18`},
+		opLookupNames3:             {`LAB\alice`, `bob`},
+		opLookupNames4:             {`eve`},
+	})
+}

@@ -81,3 +81,13 @@ func TestSealed(t *testing.T) {
 }
 
 func FuzzCall(f *testing.F) { decodetest.FuzzCalls(f, Interface, made(decodetest.Encoding{})) }
+
+func TestTshark(t *testing.T) {
+	e := decodetest.Encoding{}
+	decodetest.TsharkReads(t, Interface, made(e), map[uint16][]string{
+		opServerReqChallenge:  {`WS1`},
+		opServerAuthenticate3: {`WS1$`, `0x612fffff`},
+		opSamLogonEx:          {`LAB`, `alice`, `WS`},
+		opSamLogon:            {`LAB`, `alice`},
+	})
+}

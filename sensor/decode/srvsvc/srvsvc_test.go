@@ -84,3 +84,27 @@ func FuzzCall(f *testing.F) {
 	seeds := append(made(decodetest.Encoding{}), decodetest.Stubs(f, "testdata/sessions.stubs")...)
 	decodetest.FuzzCalls(f, Interface, append(seeds, decodetest.Stubs(f, "testdata/shares.stubs")...))
 }
+
+func TestTshark(t *testing.T) {
+	e := decodetest.Encoding{}
+	decodetest.TsharkReads(t, Interface, made(e), map[uint16][]string{
+		opSessionEnum:      {`\\10.0.0.5`, `alice`, `\\a`, `\\b`},
+		opShareEnum:        {`SYSVOL`},
+		opShareEnumSticky:  {`: a`, `: b`},
+		opShareGetInfo:     {`ADMIN$`},
+		opFileEnum:         {`C:`, `alice`},
+		opPathCanonicalize: {`\..\..\x`},
+	})
+	decodetest.TsharkReads(t, Interface, made(e)[1:], map[uint16][]string{
+		opSessionEnum: {`\\a`, `alice`, `\\b`},
+	})
+	decodetest.TsharkReads(t, Interface, made(e)[2:], map[uint16][]string{
+		opSessionEnum: {`\\a`, `alice`, `Windows`},
+	})
+	decodetest.TsharkReads(t, Interface, made(e)[3:], map[uint16][]string{
+		opSessionEnum: {`\\b`, `bob`},
+	})
+	decodetest.TsharkReads(t, Interface, made(e)[4:], map[uint16][]string{
+		opSessionEnum: {`\\a`, `alice`, `NetbiosSmb`},
+	})
+}

@@ -77,3 +77,12 @@ func TestLongImage(t *testing.T) {
 func FuzzCall(f *testing.F) {
 	decodetest.FuzzCalls(f, Interface, append(made(decodetest.Encoding{}), decodetest.Stubs(f, "testdata/remote-service.stubs")...))
 }
+
+func TestTshark(t *testing.T) {
+	e := decodetest.Encoding{}
+	decodetest.TsharkReads(t, Interface, made(e), map[uint16][]string{
+		opCreateW:      {`BTOBTO`, `Display`, `%COMSPEC% /Q /c echo x`},
+		opOpenServiceW: {`Spooler`},
+		opOpenManagerW: {`DC1`},
+	})
+}

@@ -108,3 +108,10 @@ func FuzzCall(f *testing.F) { decodetest.FuzzCalls(f, Interfaces[0], made(decode
 func FuzzATSvc(f *testing.F) {
 	decodetest.FuzzCalls(f, Interfaces[1], madeATSvc(decodetest.Encoding{}))
 }
+
+func TestTshark(t *testing.T) {
+	e := decodetest.Encoding{}
+	decodetest.TsharkReads(t, Interfaces[1], madeATSvc(e), map[uint16][]string{
+		0: {`cmd /c x`},
+	})
+}

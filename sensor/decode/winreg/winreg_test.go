@@ -56,3 +56,17 @@ func TestDeep(t *testing.T) {
 }
 
 func FuzzCall(f *testing.F) { decodetest.FuzzCalls(f, Interface, made(decodetest.Encoding{})) }
+
+func TestTshark(t *testing.T) {
+	e := decodetest.Encoding{}
+	decodetest.TsharkReads(t, Interface, made(e), map[uint16][]string{
+		opOpenKey:    {`SAM`},
+		opSaveKey:    {`..\Temp\x.tmp`},
+		opCreateKey:  {`SYSTEM\CurrentControlSet\Services\x`},
+		opSetValue:   {`ImagePath`},
+		opQueryValue: {`Start`},
+		opDeleteKey:  {`SOFTWARE\x`},
+		opLoadKey:    {`x`},
+		opSaveKeyEx:  {`C:\x`},
+	})
+}

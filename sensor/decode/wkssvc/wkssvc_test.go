@@ -29,3 +29,13 @@ func TestMade(t *testing.T) {
 }
 
 func FuzzCall(f *testing.F) { decodetest.FuzzCalls(f, Interface, made(decodetest.Encoding{})) }
+
+func TestTshark(t *testing.T) {
+	e := decodetest.Encoding{}
+	decodetest.TsharkReads(t, Interface, made(e)[1:], map[uint16][]string{
+		opUserEnum: {`alice`, `bob`},
+	})
+	decodetest.TsharkReads(t, Interface, made(e)[2:], map[uint16][]string{
+		opUserEnum: {`alice`, `LAB`, `DC1`, `local`},
+	})
+}
