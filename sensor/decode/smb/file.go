@@ -235,6 +235,7 @@ func (d *decoder) fileGivenUp(f *file) { d.endOpening(f, activity.Attempt) }
 func (d *decoder) endOpening(f *file, outcome activity.Outcome) {
 	f.opening = false
 	d.text -= sizeFile
+	d.closePipe(f) // written to in the same compound
 	d.emitFile(f, outcome)
 }
 
@@ -271,7 +272,7 @@ func (d *decoder) closeFiles(which func(*file) bool) {
 
 // changed notes what a SET_INFO did.
 func (d *decoder) changed(p *pending, status uint32) {
-	if p.file == nil || failed(status) {
+	if f := p.file; f == nil || failed(status) || !f.open && !f.opening {
 		return
 	}
 	if to := p.change.renamedTo; to != "" {

@@ -310,7 +310,7 @@ func (h h2) readAnswer(status uint32, data string) []byte {
 
 func (h h2) transceive(id fileID, data string) []byte {
 	h.command = ioctl2
-	return h.with(uint16(57), uint16(0), uint32(fsctlPipeTransceive), id.persistent, id.volatile, uint32(sizeIOCTL), uint32(len(data)), make([]byte, 24), []byte(data))
+	return h.with(uint16(57), uint16(0), uint32(0x0011c017), id.persistent, id.volatile, uint32(sizeIOCTL), uint32(len(data)), make([]byte, 24), []byte(data))
 }
 
 func (h h2) transceiveAnswer(status uint32, id fileID, data string) []byte {

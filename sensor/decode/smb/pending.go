@@ -20,7 +20,6 @@ type pending struct {
 	id      uint64 // MessageId; of SMB1 PID and MID
 	command uint16
 	start   bool // a READ at offset 0
-	raw     bool // SMB1: the answer's words are those of a transaction
 	asked   activity.Time
 	session *session
 	tree    *tree
@@ -39,16 +38,25 @@ type change struct {
 func (d *decoder) wait(p pending) {
 	for i := range d.pending {
 		if q := &d.pending[i]; q.id == p.id && q.command == p.command {
-			d.giveUp(i)
+			d.giveWay(i, &p)
 			break
 		}
 	}
 	if len(d.pending) == maxPending {
 		d.count(reasonPending, 1)
-		d.giveUp(0)
+		d.giveWay(0, &p)
 	}
 	d.pending = append(d.pending, p)
 	d.text += len(p.change.renamedTo)
+}
+
+// giveWay gives up the request at i for p, which may be a leg of the same set-up.
+func (d *decoder) giveWay(i int, p *pending) {
+	if p.session != nil && d.pending[i].session == p.session {
+		d.remove(i)
+		return
+	}
+	d.giveUp(i)
 }
 
 // take finds the request that an answer belongs to, and removes it.

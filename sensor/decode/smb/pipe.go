@@ -52,7 +52,15 @@ func (d *decoder) content(dir flow.Dir, k *sink, b []byte) {
 	}
 }
 
-// contentLost notes lost bytes of a body, 0 for an unknown number.
+// pipesLost tells every pipe that what is lost of a direction may have been its.
+func (d *decoder) pipesLost(dir flow.Dir) {
+	for _, f := range d.pipes {
+		f.pipe.conversation.Gap(dir, 0, d.now)
+		d.weigh(f)
+	}
+}
+
+// contentLost notes n lost bytes of a body.
 func (d *decoder) contentLost(dir flow.Dir, k *sink, n int) {
 	k.start = false
 	if f := k.file; f != nil && f.pipe.conversation != nil {

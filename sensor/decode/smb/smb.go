@@ -95,6 +95,12 @@ func (d *decoder) Gap(dir flow.Dir, n int, now activity.Time) {
 // is closed.
 func (d *decoder) Close(now activity.Time) {
 	d.now = now
+	d.end()
+	d.Reset(nil)
+}
+
+// end gives up what waits and closes what is open.
+func (d *decoder) end() {
 	for len(d.pending) > 0 {
 		d.giveUp(0)
 	}
@@ -102,7 +108,9 @@ func (d *decoder) Close(now activity.Time) {
 	for len(d.sessions) > 0 {
 		d.dropSession(d.sessions[0])
 	}
-	d.Reset(nil)
+	for len(d.trees) > 0 {
+		d.dropTree(d.trees[0])
+	}
 }
 
 // Held implements decode.Decoder.

@@ -168,10 +168,8 @@ func (s *stream) gap(n int) {
 		}
 		return
 	}
-	if s.body > 0 {
-		s.d.contentLost(s.dir, &s.sink, 0)
-	}
 	s.lose()
+	s.d.pipesLost(s.dir)
 }
 
 // begins tells whether a segment begins with a message: all there is to tell
