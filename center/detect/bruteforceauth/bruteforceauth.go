@@ -20,23 +20,24 @@ var readme string
 // Definition of the detection.
 var Definition = detect.Definition{
 	ID:          "brute-force-auth",
-	Name:        "Suspected brute force attack (Kerberos)",
+	Name:        "Suspected brute force attack (Kerberos, NTLM)",
 	MDIID:       2023,
 	ATAIDs:      []int{2023},
 	ATAKeys:     []string{"BruteForce"},
 	Severity:    detect.Medium,
 	Tactic:      "Credential access",
 	Techniques:  []string{"T1110.001", "T1110.003"},
-	Consumes:    []activity.Kind{activity.KerberosAS},
+	Consumes:    []activity.Kind{activity.KerberosAS, activity.NTLMLogon},
 	Learning:    7 * 24 * time.Hour,
 	Retain:      24 * time.Hour,
 	Exclusions:  []detect.ExclusionKind{detect.ExcludeAccount, detect.ExcludeComputer, detect.ExcludeAddress},
 	Description: "One computer tried many passwords on an account, or a few passwords on many accounts.",
-	Needs:       []string{"Kerberos AS exchanges with their answers, or Windows events 4768 and 4771 of domain controllers"},
+	Needs:       []string{"Kerberos AS exchanges and NTLM logons with their answers, or Windows events 4768, 4771 and 4776 of domain controllers"},
 	BlindSpots: []string{
 		"guesses against a domain controller that is not watched",
 		"guesses from behind a proxy or terminal server on fewer accounts than three times those that use it properly",
 		"guesses spread over many sources",
+		"over SMB, names that nobody has: the answer is that of a wrong password",
 	},
 	Legitimate: "A service with an old password (one account, regular), phones behind a proxy, people behind a shared address who mistype and then log on.",
 	KeyMeans:   "source address",
@@ -159,6 +160,9 @@ func key(r *resolve.Resolved) string {
 // expired password or a disabled account is refused without telling whether
 // the password was right: no guess succeeded or failed.
 func verdict(r *resolve.Resolved) (bits uint32, ok bool) {
+	if r.Kind == activity.NTLMLogon {
+		return ntlmVerdict(r)
+	}
 	k := r.Kerberos
 	if !k.RequestSeen || r.Account.Zero() {
 		return 0, false
@@ -170,6 +174,21 @@ func verdict(r *resolve.Resolved) (bits uint32, ok bool) {
 		return failed, true
 	case k.ErrorCode == activity.KRBClientRevoked && k.HasPA(activity.PAEncTimestamp):
 		return failed, true // locked meanwhile: the guessing went on
+	}
+	return 0, false
+}
+
+// ntlmVerdict is verdict of an NTLM logon, by the name that its carrier or event
+// has for the refusal. SMB has the first for wrong names too.
+func ntlmVerdict(r *resolve.Resolved) (bits uint32, ok bool) {
+	if r.Account.Zero() || r.Auth.NTLM == nil || r.Auth.NTLM.Anonymous {
+		return 0, false
+	}
+	switch r.Error {
+	case "":
+		return 0, r.Outcome == activity.Success
+	case "STATUS_LOGON_FAILURE", "STATUS_WRONG_PASSWORD", "STATUS_ACCOUNT_LOCKED_OUT", "invalidCredentials":
+		return failed, true
 	}
 	return 0, false
 }

@@ -37,6 +37,41 @@ func each(at, step float64, n int, prefix string, ok bool) (all []*resolve.Resol
 	return all
 }
 
+// ntlm is a logon that SMB or an event tells of; refusal is "" for none.
+func ntlm(at float64, name, refusal string) *resolve.Resolved {
+	r := detecttest.Resolved(activity.NTLMLogon, at)
+	r.Account = detecttest.Account(name)
+	r.Auth = &activity.Auth{Mechanism: activity.MechNTLM, NTLM: &activity.NTLM{User: name}}
+	if r.Error = refusal; refusal != "" {
+		r.Outcome = activity.Failure
+	}
+	return r
+}
+
+func TestNTLM(t *testing.T) {
+	spray := func(refusal string) (all []*resolve.Resolved) {
+		for i := range 10 {
+			all = append(all, ntlm(float64(i), fmt.Sprint("user", i), refusal))
+		}
+		return all
+	}
+	anonymous := spray("STATUS_LOGON_FAILURE")
+	for _, r := range anonymous {
+		r.Auth.NTLM.Anonymous = true
+	}
+	detecttest.Rules(t, bruteforceauth.Definition, []detecttest.Rule{
+		{Name: "ten accounts over SMB", Acts: spray("STATUS_LOGON_FAILURE"), Count: 10},
+		{Name: "nine", Acts: spray("STATUS_LOGON_FAILURE")[:9]},
+		{Name: "ten in the domain controller's log", Acts: spray("STATUS_WRONG_PASSWORD"), Count: 10},
+		{Name: "ten over LDAP", Acts: spray("invalidCredentials"), Count: 10},
+		{Name: "ten whose password expired", Acts: spray("STATUS_PASSWORD_EXPIRED")},
+		{Name: "ten that nobody has", Acts: spray("STATUS_NO_SUCH_USER")},
+		{Name: "ten that log on", Acts: spray("")},
+		{Name: "nobody", Acts: anonymous},
+		{Name: "half of each", Acts: detecttest.Join(spray("STATUS_LOGON_FAILURE")[:5], each(5, 1, 5, "other", false)), Count: 10},
+	})
+}
+
 func one(r *resolve.Resolved) []*resolve.Resolved { return []*resolve.Resolved{r} }
 
 func code(all []*resolve.Resolved, code int32, pa ...int32) []*resolve.Resolved {
