@@ -263,5 +263,5 @@ func summary(f detect.Facts) string {
 	if f.Outcome != activity.Success {
 		verb = "asked for, and did not get,"
 	}
-	return fmt.Sprintf("%s %s tickets of %d %s from %s, on which their passwords can be guessed.", who, verb, n, what, f.Target)
+	return fmt.Sprintf("%s %s tickets for %d %s from %s: the passwords of the accounts behind them can be guessed offline.", who, verb, n, what, f.Target)
 }

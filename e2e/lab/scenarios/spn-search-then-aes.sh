@@ -4,7 +4,7 @@
 #: place: kerberoast
 #: cut: port 88 or port 389
 #: count: 5 kerberos.msg_type == 13
-#: check: 1 ldap.filter contains "servicePrincipalName"
+#: check: 1 ldap.present == "servicePrincipalName"
 . "$(dirname "${BASH_SOURCE[0]}")/../steps.sh"
 run() {
   local s
