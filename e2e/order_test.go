@@ -227,11 +227,11 @@ func TestTimeGoesBack(t *testing.T) {
 			}
 			equal(t, lines(t, want), lines(t, got))
 
-			// Its later half, and then the earlier one, from a minute before. What
+			// Its later half, and then the earlier one, from half a minute before. What
 			// the cut went through is lost, and need not be late: recordings shorter
 			// than what is held back for slow sensors are sorted.
 			n := len(r.packets) / 2
-			got = analyzed(t, o, pcap(slices.Concat(r.packets[n:], moved(r.packets[:n], -time.Minute))))
+			got = analyzed(t, o, pcap(slices.Concat(r.packets[n:], moved(r.packets[:n], -30*time.Second))))
 			if len(got) == 0 {
 				t.Error("no alert with the later half first")
 			}

@@ -3,7 +3,7 @@
 #: detect: kerberoast
 #: place: kerberoast
 #: cut: port 88 or port 389
-#: count: 5 kerberos.msg_type == 13
+#: count: 7 kerberos.msg_type == 13
 #: check: 1 ldap.present == "servicePrincipalName"
 . "$(dirname "${BASH_SOURCE[0]}")/../steps.sh"
 run() {
@@ -11,7 +11,7 @@ run() {
   EXPECT=none step attacker oscar.nilsson "logon" login attacker oscar.nilsson
   step attacker oscar.nilsson "users with service names" ldapsearch -x -LLL -H "ldap://$DC_IP" -D "oscar.nilsson@$DNSDOM" -w "$(pw oscar.nilsson)" \
     -b "$BASE" '(&(objectCategory=person)(servicePrincipalName=*))' servicePrincipalName
-  for s in MSSQLSvc/sql1.$DNSDOM:1433 HTTP/intranet.$DNSDOM backup/srv-file.$DNSDOM HTTP/reports.$DNSDOM HTTP/legacy-portal.$DNSDOM; do
+  for s in MSSQLSvc/sql1.$DNSDOM:1433 MSSQLSvc/sql1.$DNSDOM HTTP/intranet.$DNSDOM HTTP/intranet backup/srv-file.$DNSDOM HTTP/reports.$DNSDOM HTTP/legacy-portal.$DNSDOM; do
     EXPECT=kerberoast step attacker oscar.nilsson "a ticket" kvno "$s"
     sleep 16
   done
