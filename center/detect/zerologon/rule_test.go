@@ -131,15 +131,15 @@ func TestSummary(t *testing.T) {
 	const tries, accepted, event = "authentications with an all-zero credential", "all-zero credentials accepted",
 		"password changes of a domain controller's account by ANONYMOUS LOGON"
 	for want, f := range map[string]detect.Facts{
-		"tried to set up":        {Numbers: number(tries)},
-		"was accepted":           {Numbers: number(tries, accepted)},
-		"set or read":            {Numbers: number(tries, accepted, "passwords set or read through the channel")},
-		"ANONYMOUS LOGON":        {Numbers: number(event)},
-		"password was changed":   {Numbers: number(tries, event)},
-		"plain zeros":            {Numbers: number("passwords sent as plain zeros")},
-		"sealed authentications": {Numbers: number("sealed Netlogon authentications")},
+		"tried to set up":      {Numbers: number(tries)},
+		"was accepted":         {Numbers: number(tries, accepted)},
+		"set or read":          {Numbers: number(tries, accepted, "passwords set or read through the channel")},
+		"ANONYMOUS LOGON":      {Numbers: number(event)},
+		"password was changed": {Numbers: number(tries, event)},
+		"plain zeros":          {Numbers: number("passwords sent as plain zeros")},
+		"sealed Netlogon":      {Numbers: number("sealed Netlogon authentications")},
 	} {
-		if s := zerologon.Definition.Summary(f); !strings.Contains(strings.ReplaceAll(s, "sealed Netlogon", "sealed"), want) {
+		if s := zerologon.Definition.Summary(f); !strings.Contains(s, want) {
 			t.Errorf("%q says nothing of %q", s, want)
 		}
 	}
