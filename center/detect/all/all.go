@@ -9,6 +9,7 @@ import (
 	"github.com/verderer/verderer/center/detect/bruteforceldap"
 	"github.com/verderer/verderer/center/detect/dcsync"
 	"github.com/verderer/verderer/center/detect/dnsrecon"
+	"github.com/verderer/verderer/center/detect/dpapibackupkey"
 	"github.com/verderer/verderer/center/detect/kerberoast"
 	"github.com/verderer/verderer/center/detect/smbsessionenum"
 )
@@ -21,6 +22,7 @@ var Definitions = []*detect.Definition{
 	&bruteforceldap.Definition,
 	&dcsync.Definition,
 	&dnsrecon.Definition,
+	&dpapibackupkey.Definition,
 	&kerberoast.Definition,
 	&smbsessionenum.Definition,
 }
