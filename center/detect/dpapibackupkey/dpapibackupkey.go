@@ -87,7 +87,7 @@ func key(r *resolve.Resolved) string {
 	return detect.SourceAddress(r)
 }
 
-// backupKey tells the names of the secrets (MS-BKRP §3.1.1).
+// backupKey tells the names of the secrets (MS-BKRP).
 func backupKey(secret string) bool { return strings.HasPrefix(short(secret), "bckupkey") }
 
 // pointer tells the two secrets that name the keys in use and hold none.

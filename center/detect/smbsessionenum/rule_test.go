@@ -80,6 +80,12 @@ func TestLearned(t *testing.T) {
 	if want := "It learned of ann at 10.0.0.7, bob at 10.0.0.66."; !slices.Contains(f.Notes, want) {
 		t.Errorf("notes %q", f.Notes)
 	}
+	asker := play(func(r *resolve.Resolved) {
+		r.RPC.Sessions = []activity.SessionInfo{{User: `LAB.example\Mallory`, Client: "10.0.0.7"}}
+	})
+	if len(asker.Accounts) != 2 || asker.Accounts[0].Key != asker.Accounts[1].Key {
+		t.Errorf("the asker elsewhere is somebody else: %+v", asker.Accounts)
+	}
 	if f.Certainty != resolve.High {
 		t.Errorf("at a known domain controller: certainty %s", f.Certainty)
 	}

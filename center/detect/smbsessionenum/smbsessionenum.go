@@ -149,7 +149,7 @@ func learned(r *resolve.Resolved, f *detect.Finding) {
 		if s.User == "" || own(r, who, client) {
 			continue
 		}
-		f.Accounts = append(f.Accounts, detect.Party{Name: who.Name, Domain: who.Domain, Role: detect.Exists, Key: who.Key()})
+		f.Accounts = append(f.Accounts, detect.Party{Name: who.Name, Domain: who.Domain, Role: detect.Exists, Key: accountKey(who)})
 		if client != "" && !slices.Contains(places, s.User+" at "+client) {
 			places = append(places, s.User+" at "+client)
 		}
@@ -164,6 +164,13 @@ func learned(r *resolve.Resolved, f *detect.Finding) {
 	default:
 		f.Notes = append(f.Notes, "It learned of no session but its own.")
 	}
+}
+
+// accountKey is the key that resolved accounts have too: the folded name, and the
+// first label of the domain where the server says it.
+func accountKey(who names.Account) string {
+	label, _, _ := strings.Cut(names.Fold(who.Domain), ".")
+	return names.Fold(who.Name) + "@" + label
 }
 
 // own tells the session that the question itself came in.
