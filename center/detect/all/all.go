@@ -9,7 +9,9 @@ import (
 	"github.com/verderer/verderer/center/detect/bruteforceldap"
 	"github.com/verderer/verderer/center/detect/dcsync"
 	"github.com/verderer/verderer/center/detect/dnsrecon"
+	"github.com/verderer/verderer/center/detect/dpapibackupkey"
 	"github.com/verderer/verderer/center/detect/kerberoast"
+	"github.com/verderer/verderer/center/detect/smbsessionenum"
 	"github.com/verderer/verderer/center/detect/zerologon"
 )
 
@@ -21,6 +23,8 @@ var Definitions = []*detect.Definition{
 	&bruteforceldap.Definition,
 	&dcsync.Definition,
 	&dnsrecon.Definition,
+	&dpapibackupkey.Definition,
 	&kerberoast.Definition,
 	&zerologon.Definition,
+	&smbsessionenum.Definition,
 }
