@@ -11,6 +11,7 @@ import (
 	"github.com/verderer/verderer/center/detect/dnsrecon"
 	"github.com/verderer/verderer/center/detect/kerberoast"
 	"github.com/verderer/verderer/center/detect/samrrecon"
+	"github.com/verderer/verderer/center/detect/sensitivegroupadd"
 )
 
 // Definitions is every detection, by id.
@@ -23,4 +24,5 @@ var Definitions = []*detect.Definition{
 	&dnsrecon.Definition,
 	&kerberoast.Definition,
 	&samrrecon.Definition,
+	&sensitivegroupadd.Definition,
 }

@@ -183,7 +183,7 @@ func (d *detector) Process(r *resolve.Resolved, emit func(detect.Finding)) {
 		}
 	} else {
 		act.Key = sensitive(r.RPC)
-		act.Account = detect.Party{Name: act.Key, Role: detect.Exposed, Key: "sensitive:" + act.Key}
+		act.Account = detect.Party{Name: act.Key, Role: detect.Exists, Key: "sensitive:" + act.Key}
 	}
 	switch r.Outcome {
 	case activity.Success:
@@ -254,9 +254,9 @@ func summary(f detect.Facts) string {
 			did = append(did, "listed users or groups")
 		}
 	}
-	switch n := f.Accounts[detect.Exposed]; {
+	switch n := f.Accounts[detect.Exists]; {
 	case n == 1:
-		did = append(did, "looked up "+f.First[detect.Exposed])
+		did = append(did, "looked up "+f.First[detect.Exists])
 	case n > 1:
 		did = append(did, fmt.Sprintf("looked up %d privileged accounts and groups", n))
 	}
