@@ -11,6 +11,8 @@ import (
 	"github.com/verderer/verderer/center/detect/dnsrecon"
 	"github.com/verderer/verderer/center/detect/dpapibackupkey"
 	"github.com/verderer/verderer/center/detect/kerberoast"
+	"github.com/verderer/verderer/center/detect/samrrecon"
+	"github.com/verderer/verderer/center/detect/sensitivegroupadd"
 	"github.com/verderer/verderer/center/detect/smbsessionenum"
 	"github.com/verderer/verderer/center/detect/zerologon"
 )
@@ -27,4 +29,6 @@ var Definitions = []*detect.Definition{
 	&kerberoast.Definition,
 	&zerologon.Definition,
 	&smbsessionenum.Definition,
+	&samrrecon.Definition,
+	&sensitivegroupadd.Definition,
 }
