@@ -10,6 +10,7 @@ import (
 	"github.com/verderer/verderer/center/detect/dcsync"
 	"github.com/verderer/verderer/center/detect/dnsrecon"
 	"github.com/verderer/verderer/center/detect/kerberoast"
+	"github.com/verderer/verderer/center/detect/remoteexec"
 )
 
 // Definitions is every detection, by id.
@@ -21,4 +22,5 @@ var Definitions = []*detect.Definition{
 	&dcsync.Definition,
 	&dnsrecon.Definition,
 	&kerberoast.Definition,
+	&remoteexec.Definition,
 }
