@@ -11,6 +11,7 @@ import (
 	"github.com/verderer/verderer/center/detect/dnsrecon"
 	"github.com/verderer/verderer/center/detect/kerberoast"
 	"github.com/verderer/verderer/center/detect/remoteexec"
+	"github.com/verderer/verderer/center/detect/servicecreation"
 )
 
 // Definitions is every detection, by id.
@@ -23,4 +24,5 @@ var Definitions = []*detect.Definition{
 	&dnsrecon.Definition,
 	&kerberoast.Definition,
 	&remoteexec.Definition,
+	&servicecreation.Definition,
 }
