@@ -11,8 +11,10 @@ import (
 	"github.com/verderer/verderer/center/detect/dnsrecon"
 	"github.com/verderer/verderer/center/detect/dpapibackupkey"
 	"github.com/verderer/verderer/center/detect/kerberoast"
+	"github.com/verderer/verderer/center/detect/remoteexec"
 	"github.com/verderer/verderer/center/detect/samrrecon"
 	"github.com/verderer/verderer/center/detect/sensitivegroupadd"
+	"github.com/verderer/verderer/center/detect/servicecreation"
 	"github.com/verderer/verderer/center/detect/smbsessionenum"
 	"github.com/verderer/verderer/center/detect/zerologon"
 )
@@ -27,8 +29,10 @@ var Definitions = []*detect.Definition{
 	&dnsrecon.Definition,
 	&dpapibackupkey.Definition,
 	&kerberoast.Definition,
-	&zerologon.Definition,
-	&smbsessionenum.Definition,
+	&remoteexec.Definition,
 	&samrrecon.Definition,
 	&sensitivegroupadd.Definition,
+	&servicecreation.Definition,
+	&smbsessionenum.Definition,
+	&zerologon.Definition,
 }
