@@ -177,7 +177,8 @@ func (b *browserAsks) sql(statement string) {
 	}
 }
 
-// attacks are the bundled recordings in which something must be found.
+// attacks are the bundled recordings in which something must be found at level
+// low, which the center of these tests runs at.
 func attacks(t testing.TB) []string {
 	t.Helper()
 	var all []string
@@ -186,7 +187,7 @@ func attacks(t testing.TB) []string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if strings.Contains(string(says), "\nverdict: alert") || strings.HasPrefix(string(says), "verdict: alert") {
+		if text := "\n" + string(says); strings.Contains(text, "\nverdict: alert") && strings.Contains(text, "\nlevel: low") {
 			all = append(all, r)
 		}
 	}
