@@ -126,8 +126,10 @@ fmt: ## format the Go code
 	gofmt -w .
 
 .PHONY: generate
-generate: ## write generated files anew
+generate: ## write generated files anew; the console's client of the API only where npm is installed
 	$(GO) generate ./...
+	@if command -v npm >/dev/null; then cd console && npm run --silent generate; \
+	else echo 'console/src/generated: left alone, npm is not installed'; fi
 
 # Compares with the tree before, not with the last commit, so that it can be
 # asked while work is under way.

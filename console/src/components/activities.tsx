@@ -20,6 +20,26 @@ const kinds: Record<string, string> = {
   'dns.update': 'DNS update',
   'directory.replication': 'Replication call',
   'directory.access': 'Directory access',
+  'directory.change': 'Directory change',
+  'logon.local': 'Logon',
+  'logon.adfs': 'AD FS logon',
+  'vpn.connect': 'VPN connection',
+  'vpn.end': 'VPN end',
+  'query.samr': 'SAMR query',
+  'query.smb_session': 'Session enumeration',
+  'query.private_data': 'Private data',
+  'query.netbios': 'NetBIOS query',
+  'smb.session': 'SMB session',
+  'smb.tree': 'SMB share',
+  'smb.file': 'SMB file',
+  'rpc.call': 'RPC call',
+  'netlogon.channel': 'Netlogon channel',
+  'server.service': 'Service',
+  'server.task': 'Scheduled task',
+  'server.wmi': 'WMI execution',
+  'server.powershell': 'PowerShell',
+  'certificate.request': 'Certificate',
+  'server.setting': 'Server setting',
 }
 
 const step = 25 // rows shown at first, and more with each press
@@ -171,15 +191,28 @@ const endpoint = (e: Activity['source']) => (
   <span title={e.port ? `${e.addr ?? e.host}, port ${e.port}` : undefined}>{e.host || e.addr || <span className="dim">not stated</span>}</span>
 )
 
-/** subject is whom or what the activity is about. */
+/** subject is whom or what the activity is about: the question, the thing acted on, or who acted. */
 function subject(a: Activity): string {
-  if (a.dns?.question) return a.dns.question
+  const thing =
+    a.dns?.question ||
+    (a.change && join(a.change.act, a.change.member, a.change.object)) ||
+    (a.service && join(a.service.act, a.service.name)) ||
+    (a.task && join(a.task.act, a.task.path)) ||
+    (a.execution && join(a.execution.class, a.execution.method)) ||
+    (a.netlogon && join(a.netlogon.call?.operation, a.netlogon.computer)) ||
+    (a.smb && (a.smb.path || a.smb.share)) ||
+    (a.rpc && join(a.rpc.operation, a.rpc.object)) ||
+    a.certificate?.template ||
+    a.netbios?.name
+  if (thing) return thing
   if (a.account?.name || a.account?.sid) return a.account.name || a.account.sid || ''
   if (a.ldapSearch) return a.ldapSearch.filter || a.ldapSearch.base || ''
   return a.drs?.operation ?? ''
 }
 
+const join = (...parts: (string | undefined)[]) => parts.filter(Boolean).join(' · ')
+
 /** detail leaves out what the row already says. */
-function detail({ id, requested, via, protocol, transport, source, target, account, anomalies, kerberos, auth, ldapBind, ldapSearch, dns, drs, access }: Activity) {
-  return { id, protocol, transport, via, requested, source, target, account, anomalies, kerberos, auth, ldapBind, ldapSearch, dns, drs, access }
+function detail({ time: _t, kind: _k, outcome: _o, error: _e, origin: _f, ...rest }: Activity) {
+  return rest
 }

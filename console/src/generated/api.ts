@@ -373,24 +373,36 @@ export interface components {
             account?: components["schemas"]["Account"];
             anomalies?: string[];
             auth?: components["schemas"]["Auth"];
+            certificate?: components["schemas"]["Certificate"];
+            change?: components["schemas"]["Change"];
             dns?: components["schemas"]["DNS"];
             drs?: components["schemas"]["DRS"];
             error?: string;
+            execution?: components["schemas"]["Execution"];
             id: string;
             kerberos?: components["schemas"]["Kerberos"];
             kind: string;
             ldapBind?: components["schemas"]["LDAPBind"];
             ldapSearch?: components["schemas"]["LDAPSearch"];
+            logon?: components["schemas"]["Logon"];
+            netbios?: components["schemas"]["NetBIOS"];
+            netlogon?: components["schemas"]["Netlogon"];
             origin?: components["schemas"]["Origin"];
             /** @enum {string} */
             outcome: "success" | "failure" | "attempt";
             protocol?: string;
             requested?: string;
+            rpc?: components["schemas"]["RPC"];
+            service?: components["schemas"]["Service"];
+            setting?: components["schemas"]["Setting"];
+            smb?: components["schemas"]["SMB"];
             source: components["schemas"]["Endpoint"];
             target: components["schemas"]["Endpoint"];
+            task?: components["schemas"]["Task"];
             time: string;
             transport?: string;
             via?: string;
+            vpn?: components["schemas"]["VPN"];
         };
         Alert: {
             accounts: components["schemas"]["Party"][];
@@ -506,6 +518,14 @@ export interface components {
              */
             updated: string;
         };
+        AttributeChange: {
+            act?: string;
+            /** Format: int64 */
+            count?: number;
+            name: string;
+            old?: string[];
+            values?: string[];
+        };
         AuditEntry: {
             /** @description stable: login, closeAlert, revokeSensor; of a denial the operation that was asked for */
             action: string;
@@ -527,6 +547,41 @@ export interface components {
             ntlm?: components["schemas"]["NTLM"];
             protection?: string;
             ticket?: components["schemas"]["Ticket"];
+        };
+        Certificate: {
+            act: string;
+            attributes?: string;
+            authority?: string;
+            call?: components["schemas"]["RPC"];
+            names?: string[];
+            requestId?: string;
+            requester?: string;
+            serial?: string;
+            ski?: string;
+            subject?: string;
+            template?: string;
+        };
+        Change: {
+            act: string;
+            attributes?: components["schemas"]["AttributeChange"][];
+            auth?: components["schemas"]["Auth"];
+            call?: components["schemas"]["RPC"];
+            class?: string;
+            controls?: string[];
+            correlation?: string;
+            domain?: string;
+            /** Format: int32 */
+            event?: number;
+            guid?: string;
+            member?: string;
+            memberSid?: string;
+            /** Format: int32 */
+            messageId?: number;
+            newName?: string;
+            object?: string;
+            /** Format: int32 */
+            resultCode?: number;
+            sid?: string;
         };
         Checklist: {
             done: boolean;
@@ -575,17 +630,23 @@ export interface components {
             bindSeen: boolean;
             /** Format: int32 */
             callId: number;
+            destination?: string;
+            /** Format: int32 */
+            event?: number;
             /** Format: int32 */
             fault?: number;
             namingContext?: string;
             operation?: string;
             /** Format: int32 */
             opnum: number;
+            /** Format: int32 */
+            replicaFlags?: number;
             /** Format: int64 */
             requestSize?: number;
             /** Format: int64 */
             responseSize?: number;
             sealed?: boolean;
+            source?: string;
         };
         Detection: {
             /**
@@ -617,7 +678,7 @@ export interface components {
              * @enum {string}
              */
             state: "working" | "waiting";
-            /** @description what it looked at, or what it waits for */
+            /** @description a sentence: what it looked at, or what it waits for */
             stateText: string;
             tactic: string;
             techniques: string[];
@@ -659,6 +720,12 @@ export interface components {
             /** Format: int64 */
             value?: number;
         };
+        Execution: {
+            call?: components["schemas"]["RPC"];
+            class?: string;
+            command?: string;
+            method?: string;
+        };
         Guidance: {
             falsePositives: string;
             howToCheck: string;
@@ -699,14 +766,23 @@ export interface components {
             time: string;
         };
         Kerberos: {
+            additional?: components["schemas"]["Ticket"];
             /** Format: int64 */
             addresses?: number;
+            armor?: components["schemas"]["Ticket"];
+            /** Format: int32 */
+            armorType?: number;
             /** Format: int32 */
             clientType?: number;
             encAuthData?: boolean;
             /** Format: int32 */
             errorCode?: number;
             etypes?: number[];
+            fast?: boolean;
+            forRealm?: string;
+            forUser?: string;
+            /** Format: int32 */
+            forUserType?: number;
             issued?: components["schemas"]["Ticket"];
             /** Format: int32 */
             nonce?: number;
@@ -714,11 +790,15 @@ export interface components {
             /** Format: int32 */
             options?: number;
             paData?: number[];
+            /** Format: int32 */
+            pacOptions?: number;
             pacRequest?: boolean;
+            pkinit?: components["schemas"]["PKINIT"];
             /** Format: int32 */
             preAuthEType?: number;
             presented?: components["schemas"]["Ticket"];
             realm?: string;
+            referral?: string;
             renew?: string;
             /** Format: int32 */
             replyEType?: number;
@@ -726,7 +806,11 @@ export interface components {
             service?: string;
             /** Format: int32 */
             serviceType?: number;
+            /** Format: int32 */
+            status?: number;
             till?: string;
+            transited?: string[];
+            workstation?: string;
         };
         LDAPBind: {
             anonymous?: boolean;
@@ -740,8 +824,18 @@ export interface components {
             /** Format: int32 */
             version?: number;
         };
+        LDAPPing: {
+            /** Format: int32 */
+            aac?: number;
+            dnsDomain?: string;
+            host?: string;
+            /** Format: int32 */
+            ntVer?: number;
+            user?: string;
+        };
         LDAPSearch: {
             attributes?: string[];
+            auth?: components["schemas"]["Auth"];
             base?: string;
             controls?: string[];
             /** Format: int64 */
@@ -751,8 +845,10 @@ export interface components {
             messageId: number;
             /** Format: int32 */
             netlogonOp?: number;
+            ping?: components["schemas"]["LDAPPing"];
             /** Format: int32 */
             resultCode: number;
+            resultControls?: string[];
             /** Format: int32 */
             scope: number;
         };
@@ -760,21 +856,73 @@ export interface components {
             name: string;
             password: string;
         };
+        Logon: {
+            elevated?: boolean;
+            /** Format: int32 */
+            event?: number;
+            /** Format: int64 */
+            logonId?: number;
+            /** Format: int64 */
+            ntlmVersion?: number;
+            package?: string;
+            process?: string;
+            relyingParty?: string;
+            /** Format: int32 */
+            status?: number;
+            subject?: string;
+            /** Format: int32 */
+            type?: number;
+            userAgent?: string;
+            workstation?: string;
+        };
         NTLM: {
             anonymous?: boolean;
+            bound?: boolean;
             challenge?: boolean;
             domain?: string;
             /** Format: int32 */
             flags?: number;
+            lm?: boolean;
             mic?: boolean;
             raw?: string;
             serverDns?: string;
+            serverDnsDomain?: string;
             serverDomain?: string;
             serverName?: string;
+            target?: string;
             user?: string;
             /** Format: int64 */
             version?: number;
             workstation?: string;
+        };
+        NetBIOS: {
+            answers?: string[];
+            broadcast?: boolean;
+            claimed?: string[];
+            group?: boolean;
+            /** Format: int32 */
+            id: number;
+            name: string;
+            /** Format: int32 */
+            opcode: number;
+            /** Format: int32 */
+            rcode: number;
+            /** Format: int32 */
+            suffix: number;
+            /** Format: int32 */
+            type: number;
+            unit?: string;
+        };
+        Netlogon: {
+            call?: components["schemas"]["RPC"];
+            /** Format: int32 */
+            channelType?: number;
+            computer?: string;
+            /** Format: int32 */
+            flags?: number;
+            zeroChallenge?: boolean;
+            zeroCredential?: boolean;
+            zeroPassword?: boolean;
         };
         NewAccessKey: {
             /**
@@ -793,6 +941,25 @@ export interface components {
             file: string;
             /** Format: int64 */
             frame?: number;
+        };
+        PKINIT: {
+            aia?: boolean;
+            aki?: string;
+            cdp?: boolean;
+            /** Format: int32 */
+            certificates?: number;
+            /** Format: int32 */
+            dhBits?: number;
+            issuer?: string;
+            names?: string[];
+            notAfter?: string;
+            notBefore?: string;
+            serial?: string;
+            ski?: string;
+            subject?: string;
+            template?: string;
+            thumbprint?: string;
+            usages?: string[];
         };
         Party: {
             domain?: string;
@@ -820,11 +987,79 @@ export interface components {
             location?: string;
             message: string;
         };
+        RPC: {
+            auth?: components["schemas"]["Auth"];
+            bindSeen: boolean;
+            /** Format: int32 */
+            callId: number;
+            /** Format: int64 */
+            count?: number;
+            /** Format: int32 */
+            fault?: number;
+            /** Format: int32 */
+            flags?: number;
+            interface: string;
+            /** Format: int32 */
+            level?: number;
+            names?: string[];
+            object?: string;
+            operation?: string;
+            /** Format: int32 */
+            opnum: number;
+            pipe?: string;
+            /** Format: int64 */
+            requestSize?: number;
+            /** Format: int64 */
+            responseSize?: number;
+            rids?: number[];
+            sealed?: boolean;
+            sessions?: components["schemas"]["SessionInfo"][];
+            sid?: string;
+            /** Format: int32 */
+            status?: number;
+        };
         Row: {
             /** Format: int64 */
             count: number;
             name: string;
             stage: string;
+        };
+        SMB: {
+            /** Format: int32 */
+            access?: number;
+            auth?: components["schemas"]["Auth"];
+            caller?: string;
+            createAction?: string;
+            deleted?: boolean;
+            dialect?: string;
+            directory?: boolean;
+            encrypted?: boolean;
+            guest?: boolean;
+            legacy?: boolean;
+            magic?: string;
+            /** Format: int32 */
+            maxMpx?: number;
+            nativeLanMan?: string;
+            nativeOs?: string;
+            null?: boolean;
+            path?: string;
+            /** Format: int64 */
+            read?: number;
+            renamedTo?: string;
+            /** Format: int64 */
+            session?: number;
+            share?: string;
+            shareType?: string;
+            signed?: boolean;
+            /** Format: int64 */
+            size?: number;
+            snapshot?: string;
+            /** Format: int32 */
+            status?: number;
+            /** Format: int32 */
+            vcNumber?: number;
+            /** Format: int64 */
+            written?: number;
         };
         Sensor: {
             /** Format: int64 */
@@ -901,12 +1136,36 @@ export interface components {
         SensorList: {
             sensors: components["schemas"]["Sensor"][];
         };
+        Service: {
+            act: string;
+            call?: components["schemas"]["RPC"];
+            display?: string;
+            image?: string;
+            name?: string;
+            runAs?: string;
+            /** Format: int32 */
+            start?: number;
+            /** Format: int32 */
+            type?: number;
+        };
         Session: {
             /** @description there is no account yet: follow the set-up link that the center printed */
             setupNeeded: boolean;
             /** @description absent when nobody is logged in */
             user?: components["schemas"]["User"];
             version: string;
+        };
+        SessionInfo: {
+            client?: string;
+            user?: string;
+        };
+        Setting: {
+            entry?: string;
+            /** Format: int32 */
+            event: number;
+            instance?: string;
+            old?: string;
+            value?: string;
         };
         Setup: {
             name: string;
@@ -952,14 +1211,24 @@ export interface components {
             id: "account" | "sensor" | "packet" | "activity";
             title: string;
         };
+        Task: {
+            act: string;
+            action?: string;
+            call?: components["schemas"]["RPC"];
+            hidden?: boolean;
+            path?: string;
+            runAs?: string;
+        };
         Ticket: {
             /** Format: int32 */
             etype?: number;
-            id: string;
+            id?: string;
             /** Format: int32 */
             kvno?: number;
             realm?: string;
             service?: string;
+            /** Format: int32 */
+            size?: number;
         };
         Tunable: {
             name: string;
@@ -975,6 +1244,29 @@ export interface components {
             name: string;
             /** @enum {string} */
             role: "administrator" | "analyst" | "viewer";
+        };
+        VPN: {
+            act: string;
+            assigned?: string;
+            /** Format: int32 */
+            cause?: number;
+            client?: string;
+            computer?: string;
+            confirmed?: boolean;
+            /** Format: int64 */
+            in?: number;
+            nas?: string;
+            /** Format: int64 */
+            out?: number;
+            /** Format: int32 */
+            portType?: number;
+            /** Format: int32 */
+            seconds?: number;
+            session?: string;
+            stamp?: string;
+            station?: string;
+            /** Format: int32 */
+            tunnel?: number;
         };
     };
     responses: never;
