@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -19,9 +20,15 @@ func TestIPv6(t *testing.T) {
 	for _, r := range recordings(t) {
 		t.Run(r.name, func(t *testing.T) {
 			t.Parallel()
+			if strings.HasPrefix(r.name, "smbsessionenum/") {
+				t.Skip("the server's answer names its clients by IPv4 address, as text that stays")
+			}
 			o := r.scenario.Options(t)
 			want := analyzed(t, o, r.content)
-			if alerts := len(want) > 0; alerts != (r.scenario.Verdict == "alert") {
+			// The verdict is on the folder's detection; others may have their say.
+			folder, _, _ := strings.Cut(r.name, "/")
+			own := slices.ContainsFunc(want, func(a *alert.Alert) bool { return strings.ReplaceAll(a.Detection, "-", "") == folder })
+			if own != (r.scenario.Verdict == "alert") {
 				t.Fatalf("%d alerts over IPv4, where the scenario's verdict is %s", len(want), r.scenario.Verdict)
 			}
 			for i, x := range o.Exclusions {
